@@ -1,0 +1,54 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test test-fast serve worker migrate demo bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make the virtual environment and install the pinned dependencies
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+check: $(STAMP) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(STAMP) ## all tests, on SQLite and PostgreSQL
+	$(BIN)/pytest $(ARGS)
+
+test-fast: $(STAMP) ## the tests that take seconds
+	$(BIN)/pytest -m 'not slow' $(ARGS)
+
+serve: $(STAMP) ## the whole service on SQLite and local files
+	$(BIN)/ssmtl serve $(ARGS)
+
+worker: $(STAMP) ## one more worker (PostgreSQL)
+	$(BIN)/ssmtl worker $(ARGS)
+
+migrate: $(STAMP) ## bring the database to the newest schema
+	$(BIN)/ssmtl migrate
+
+demo: $(STAMP) ## the main job over HTTP on a simulated shop, or DATA=path/to/online_retail_II.parquet
+	$(BIN)/ssmtl demo $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+bench: $(STAMP) ## the measured claims
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

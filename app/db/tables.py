@@ -1,0 +1,221 @@
+"""The tables. One dataset has imports, parts, tasks, jobs and model versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.db.types import Json, UtcDateTime, utc_now
+
+_BigKey = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up INTEGER keys only
+
+
+class Base(DeclarativeBase):
+    """Root of the mapped classes; constraints have names so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: Json, list[Any]: Json, datetime: UtcDateTime, str: Text}  # noqa: RUF012
+
+
+class Dataset(Base):
+    """One shop's events, users and items; `revision` grows with each import."""
+
+    __tablename__ = "dataset"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    mapping: Mapped[dict[str, Any]]
+    revision: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Import(Base):
+    """One upload that was taken whole; `rejections` holds the first rejected rows."""
+
+    __tablename__ = "import"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    table: Mapped[str]
+    format: Mapped[str]
+    on_error: Mapped[str]
+    rows_read: Mapped[int] = mapped_column(BigInteger)
+    rows_accepted: Mapped[int] = mapped_column(BigInteger)
+    rows_duplicate: Mapped[int] = mapped_column(BigInteger)
+    rows_rejected: Mapped[int] = mapped_column(BigInteger)
+    rejections_by_code: Mapped[dict[str, Any]]
+    rejections: Mapped[list[Any]]
+    rejections_path: Mapped[str | None]
+    dataset_revision: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_import_dataset_id", "dataset_id"),)
+
+
+class Part(Base):
+    """One immutable Parquet file of a dataset's events, users or items: the manifest's row."""
+
+    __tablename__ = "part"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    import_id: Mapped[int] = mapped_column(ForeignKey("import.id", ondelete="CASCADE"))
+    table: Mapped[str]
+    path: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str]
+    rows: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime | None]
+    last_at: Mapped[datetime | None]
+    event_types: Mapped[dict[str, Any]]
+    schema_version: Mapped[int]
+
+    __table_args__ = (Index("ix_part_dataset_id_table", "dataset_id", "table"),)
+
+
+class TaskRow(Base):
+    """A declared prediction task; `revision` is its ETag."""
+
+    __tablename__ = "task"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    declaration: Mapped[dict[str, Any]]
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (UniqueConstraint("dataset_id", "name", name="uq_task_dataset_id_name"),)
+
+
+class Job(Base):
+    """Background work; its states and transitions are drawn in `app.jobs.states`."""
+
+    __tablename__ = "job"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    arguments: Mapped[dict[str, Any]]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    fingerprint: Mapped[str]
+    state: Mapped[str]
+    priority: Mapped[int] = mapped_column(default=0)
+    run_at: Mapped[datetime] = mapped_column(default=utc_now)
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int] = mapped_column(default=3)
+    losses: Mapped[int] = mapped_column(default=0)
+    run_token: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    result: Mapped[dict[str, Any] | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_job_state_priority_run_at", "state", "priority", "run_at"),
+        Index("ix_job_dataset_id", "dataset_id"),
+    )
+
+
+class JobEvent(Base):
+    """What happened to a job, in order: state changes, progress, log lines. SSE replays it."""
+
+    __tablename__ = "job_event"
+
+    id: Mapped[int] = mapped_column(_BigKey, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_job_event_job_id_id", "job_id", "id"),)
+
+
+class ModelVersion(Base):
+    """A trained model: points to its artifact, holds its report and task graph."""
+
+    __tablename__ = "model_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
+    artifact_path: Mapped[str]
+    dataset_revision: Mapped[int]
+    cutoff_at: Mapped[datetime]
+    tasks: Mapped[list[Any]]
+    report: Mapped[dict[str, Any]]
+    task_graph: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "number", name="uq_model_version_dataset_id_number"),
+    )
+
+
+class Alias(Base):
+    """A name such as `champion` that points to a model version."""
+
+    __tablename__ = "alias"
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    model_version_id: Mapped[int] = mapped_column(
+        ForeignKey("model_version.id", ondelete="CASCADE")
+    )
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Prediction(Base):
+    """A version's stored answer for one entity; `item_id` is empty unless the entity is a pair.
+
+    `point` is what a ranking sorts by: a probability, an expected value, a peak's probability.
+    """
+
+    __tablename__ = "prediction"
+
+    model_version_id: Mapped[int] = mapped_column(
+        ForeignKey("model_version.id", ondelete="CASCADE"), primary_key=True
+    )
+    task: Mapped[str] = mapped_column(primary_key=True)
+    entity_id: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True, default="")
+    point: Mapped[float]
+    cold_start: Mapped[bool]
+    distribution: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index("ix_prediction_rank", "model_version_id", "task", "point", "entity_id", "item_id"),
+    )
+
+
+class IdempotencyRecord(Base):
+    """What a POST with an `Idempotency-Key` created, so that the same POST gives the same answer."""
+
+    __tablename__ = "idempotency_record"
+
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    resource_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)

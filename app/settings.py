@@ -1,0 +1,56 @@
+"""The service's settings: the only place that reads the environment.
+
+Each setting is an environment variable with the prefix `SSMTL_`, e.g. `SSMTL_DATABASE_URL`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one process; see the field descriptions."""
+
+    model_config = SettingsConfigDict(env_prefix="SSMTL_", env_file=".env", extra="ignore")
+
+    data_dir: Path = Field(
+        default=Path("var"), description="where event parts, uploads and artifacts lie"
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL; without it SQLite in the data directory. PostgreSQL: "
+        "postgresql+psycopg://user:password@host/database",
+    )
+    host: str = Field(default="127.0.0.1", description="address that `serve` listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port that `serve` listens on")
+    embedded_worker: bool = Field(
+        default=True, description="whether `serve` also runs the background jobs"
+    )
+    max_upload_bytes: int = Field(
+        default=8 * 2**30, gt=0, description="largest upload, after decompression"
+    )
+    lease_s: float = Field(
+        default=30.0, gt=0, description="a job whose worker is silent for so long is taken over"
+    )
+    poll_s: float = Field(
+        default=0.5, gt=0, description="how often an idle worker looks for a job"
+    )
+    cancel_grace_s: float = Field(
+        default=10.0, gt=0, description="a cancelled job that has not stopped by then is killed"
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL, SQLite in the data directory by default."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'ssmtl.sqlite3').absolute()}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
