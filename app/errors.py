@@ -33,11 +33,17 @@ class ServiceError(Exception):
     title = "The service failed"
 
     def __init__(
-        self, detail: str, *, code: str | None = None, errors: tuple[FieldError, ...] = ()
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
+        self.headers = headers
         if code is not None:
             self.code = code
 

@@ -1,0 +1,1 @@
+"""Database migrations (Alembic). `app.db.migrate` applies them."""

@@ -1,0 +1,1 @@
+"""HTTP: one router per resource, what they share, and how errors are told."""

@@ -29,15 +29,21 @@ class Base(DeclarativeBase):
 
 
 class Dataset(Base):
-    """One shop's events, users and items; `revision` grows with each import."""
+    """One shop's events, users and items; `revision` grows with each import.
+
+    An id is never given twice, also on SQLite, because the dataset's folder is named after it.
+    """
 
     __tablename__ = "dataset"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    time_zone: Mapped[str]
     mapping: Mapped[dict[str, Any]]
     revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
 
 class Import(Base):
@@ -64,7 +70,12 @@ class Import(Base):
 
 
 class Part(Base):
-    """One immutable Parquet file of a dataset's events, users or items: the manifest's row."""
+    """One immutable Parquet file of a dataset's events, users or items: the manifest's row.
+
+    `path` is relative to the data directory. `filled` counts the rows that have a user, an item,
+    a quantity and a value; `new_users` and `new_items` count the ids that no earlier part has, so
+    that their sums are the dataset's distinct users and items.
+    """
 
     __tablename__ = "part"
 
@@ -79,6 +90,9 @@ class Part(Base):
     first_at: Mapped[datetime | None]
     last_at: Mapped[datetime | None]
     event_types: Mapped[dict[str, Any]]
+    filled: Mapped[dict[str, Any]]
+    new_users: Mapped[int] = mapped_column(BigInteger)
+    new_items: Mapped[int] = mapped_column(BigInteger)
     schema_version: Mapped[int]
 
     __table_args__ = (Index("ix_part_dataset_id_table", "dataset_id", "table"),)
@@ -120,7 +134,6 @@ class Job(Base):
     run_token: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
-    cancel_requested: Mapped[bool] = mapped_column(default=False)
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     result: Mapped[dict[str, Any] | None]
     error_code: Mapped[str | None]

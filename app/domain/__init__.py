@@ -1,0 +1,1 @@
+"""One file per resource: plain functions over a session that never commit."""

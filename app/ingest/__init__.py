@@ -1,0 +1,1 @@
+"""From an upload to checked, deduplicated Parquet parts, and back to frames."""

@@ -1,0 +1,54 @@
+"""What routes ask for: settings, sessions whose transaction ends before the answer, headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Request
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.engine import transaction
+from app.settings import Settings
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _session_factory(request: Request) -> sessionmaker[Session]:
+    factory: sessionmaker[Session] = request.app.state.session_factory
+    return factory
+
+
+AppSettings = Annotated[Settings, Depends(_settings)]
+SessionFactory = Annotated[sessionmaker[Session], Depends(_session_factory)]
+
+
+def _read_session(factory: SessionFactory) -> Iterator[Session]:
+    with transaction(factory, write=False) as session:
+        yield session
+
+
+def _write_session(factory: SessionFactory) -> Iterator[Session]:
+    with transaction(factory) as session:
+        yield session
+
+
+# scope="function": the transaction is committed before the answer is sent.
+ReadSession = Annotated[Session, Depends(_read_session, scope="function")]
+WriteSession = Annotated[Session, Depends(_write_session, scope="function")]
+
+DatasetName = Annotated[str, Path(description="name of the dataset", examples=["my-shop"])]
+TaskName = Annotated[str, Path(description="name of the task", examples=["buys_30d"])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="any word of your choice; the same request sent again with it does nothing "
+        "and gives the same answer",
+    ),
+]
+IfMatch = Annotated[str | None, Header(description="only do it if this is still the `ETag`")]

@@ -1,0 +1,50 @@
+"""The service as an ASGI application: `create_app()` puts the rooms together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app.api import health, problems
+from app.db.engine import make_engine, make_session_factory
+from app.settings import Settings, get_settings
+
+ROUTERS: tuple[APIRouter, ...] = ()
+"""The routers below `/v1`, in the order in which the docs page shows them."""
+
+DESCRIPTION = """\
+Upload a shop's log, declare prediction tasks, train one model for all of them in the background,
+query predictions. Errors are `application/problem+json` (RFC 9457).
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; its database must have been migrated (`app.db.migrate.upgrade`)."""
+    settings = settings or get_settings()
+    app = FastAPIOffline(
+        title="SSMTL",
+        version=version("ssmtl"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        responses=problems.DEFAULT_RESPONSE,
+    )
+    app.state.settings = settings
+    app.state.engine = make_engine(settings.resolved_database_url)
+    app.state.session_factory = make_session_factory(app.state.engine)
+    problems.install(app)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/v1")
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        app.state.engine.dispose()
