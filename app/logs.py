@@ -1,0 +1,56 @@
+"""How the service logs: events with fields, for people on a terminal, as JSON lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import structlog
+from structlog.types import Processor
+
+_SHARED: Sequence[Processor] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def configure_logging(level: str) -> None:
+    """Send structlog's and the standard library's events to stderr in one form."""
+    renderers: Sequence[Processor] = (
+        (structlog.dev.ConsoleRenderer(),)
+        if sys.stderr.isatty()
+        else (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    route_logging([handler], level)
+
+
+def route_logging(handlers: Sequence[logging.Handler], level: str) -> None:
+    """Make these handlers the only ones, of structlog's events too."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.captureWarnings(capture=True)
+    logging.basicConfig(handlers=list(handlers), level=level.upper(), force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in ("alembic", "httpx", "torch.onnx"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
