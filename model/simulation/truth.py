@@ -2,8 +2,9 @@
 
 Two truths are told. Given the `log`, hidden moods (quiet, active, gone) are drawn from what
 the visits so far tell of them: the best any predictor could say that knows the shop's laws, the
-users' true rates, when what they bought runs out, and the coming promotions. Given the `state`, the moods themselves are known:
-a looser bound, which no predictor from the log comes near, since it knows who has left.
+users' true rates, when what they bought runs out, and the coming promotions. Given the `state`,
+the moods themselves are known: a looser bound, which no predictor from the log comes near,
+since it knows who has left.
 
 Both are bounds, not targets: in expectation no predictor from the log has a lower log loss,
 and one that has to learn the laws from the log has a higher one. Each probability is a mean
