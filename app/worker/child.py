@@ -1,0 +1,100 @@
+"""The child process: one run of one job."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import traceback
+from multiprocessing.connection import Connection
+
+from sqlalchemy.exc import OperationalError
+
+from app.errors import ServiceError
+from app.jobs.ending import Failure
+from app.jobs.errors import CancelRequested
+from app.jobs.lease import Run
+from app.logs import route_logging
+from app.settings import Settings
+from app.worker.handlers import load_handler
+from app.worker.job_run import JobRun
+from app.worker.lifeline import Lifeline
+from app.worker.messages import RenewedLease
+from model.errors import SSMTLError
+
+_NICENESS = 5  # the API goes first
+
+
+def main(
+    connection: Connection[object, object],
+    run: Run,
+    handler: str,
+    settings: Settings,
+    lease: RenewedLease,
+    worker_pid: int,
+) -> None:
+    """Run the handler and tell the worker if it failed; the worker alone decides about signals."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    lifeline = Lifeline(connection, lease, worker_pid)
+    lifeline.tie()
+    os.nice(_NICENESS)
+    job = JobRun(run, settings, lifeline)
+    route_logging([_JobLogHandler(job)], settings.log_level)
+    failure = _run_handler(job, handler)
+    if failure is not None:
+        lifeline.send(failure)
+
+
+def _run_handler(job: JobRun, handler: str) -> Failure | None:
+    try:
+        load_handler(handler)(job)
+    except Exception as error:  # noqa: BLE001  (whatever goes wrong is the job's answer)
+        return _explain(job, error)
+    if not job.is_finished:
+        return Failure("internal_error", f"the handler {handler} ended without storing a result")
+    return None
+
+
+def _explain(job: JobRun, error: Exception) -> Failure:
+    if isinstance(error, CancelRequested):
+        return Failure("stopped", str(error))
+    if isinstance(error, SSMTLError):
+        return Failure(error.code, str(error))
+    if isinstance(error, ServiceError):
+        return Failure(error.code, error.detail)
+    job.log("the job failed", level="error", exception=traceback.format_exc())
+    if isinstance(error, OperationalError):
+        message = f"the database did not answer: {error.orig}. See the job's log, then train again"
+        return Failure("database_unavailable", message, is_transient=True)
+    if isinstance(error, MemoryError):
+        message = "the machine has too little memory: train with fewer tasks or less data"
+        return Failure("out_of_memory", message)
+    reason = "".join(traceback.format_exception_only(error)).splitlines()[0]
+    return Failure("internal_error", f"{reason}. A fault of the service: see the job's log")
+
+
+class _JobLogHandler(logging.Handler):
+    """Whatever is logged in the child is a line of the job's log."""
+
+    def __init__(self, job: JobRun) -> None:
+        super().__init__()
+        self._job = job
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # structlog hands its event over as a dict, the standard library as a message.
+        fields = dict(record.msg) if isinstance(record.msg, dict) else {}
+        message = fields.pop("event", None) or record.getMessage()
+        for name in (
+            "level",
+            "logger",
+            "timestamp",
+            "_record",
+            "_from_structlog",
+            "_logger",
+            "_name",
+        ):
+            fields.pop(name, None)
+        if record.exc_info:
+            fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        self._job.log(str(message), level=record.levelname.lower(), **fields)

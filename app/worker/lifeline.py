@@ -1,0 +1,87 @@
+"""A child process's end of the pipe to its worker, and what ties its life to the worker's.
+
+The child ends itself, without cleaning up, when the worker is gone (the kernel says so on Linux,
+the closed pipe elsewhere) or when no renewed lease has come in time: from then on another worker
+may have the job. While a result is being stored the fence decides instead of the clock, because a
+database that is busy with just this result keeps the worker from renewing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+from app.worker.messages import RenewedLease, StopRequest
+
+EXIT_ABANDONED = 70
+_PR_SET_PDEATHSIG = 1
+
+
+class Lifeline:
+    """The child's end of the pipe, listened to by a thread of its own."""
+
+    def __init__(
+        self, connection: Connection[object, object], lease: RenewedLease, worker_pid: int
+    ) -> None:
+        self.stop_requested = threading.Event()
+        self._connection = connection
+        self._worker_pid = worker_pid
+        self._until = lease.until_monotonic
+        self._storing = False
+        self._sending = threading.Lock()
+
+    def tie(self) -> None:
+        """From here on the child does not outlive its worker or its lease."""
+        _die_with_parent()
+        if os.getppid() != self._worker_pid:
+            _abandon()
+        threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
+
+    def send(self, message: object) -> None:
+        """Tell the worker; a worker that is gone ends the child."""
+        try:
+            with self._sending:
+                self._connection.send(message)
+        except OSError:
+            _abandon()
+
+    @contextmanager
+    def storing(self) -> Iterator[None]:
+        """While inside, an overdue lease does not end the child."""
+        self._storing = True
+        try:
+            yield
+        finally:
+            self._storing = False
+
+    def _listen(self) -> None:
+        while True:
+            remaining_s = self._until - time.monotonic()
+            if remaining_s <= 0 and not self._storing:
+                _abandon()
+            try:
+                if not self._connection.poll(max(remaining_s, 0.1)):
+                    continue
+                message = self._connection.recv()
+            except (EOFError, OSError):
+                _abandon()
+            if isinstance(message, RenewedLease):
+                self._until = message.until_monotonic
+            elif isinstance(message, StopRequest):
+                self.stop_requested.set()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _abandon() -> None:
+    os._exit(EXIT_ABANDONED)

@@ -1,0 +1,107 @@
+"""The worker's loop: take back overdue jobs, claim the next one, see it through."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from app.db.engine import make_engine, make_session_factory, transaction
+from app.jobs.claim import claim, is_waiting
+from app.jobs.ending import has_overdue, take_back_overdue
+from app.jobs.lease import Run
+from app.settings import Settings
+from app.worker.handlers import HANDLERS
+from app.worker.supervision import Supervision, Surroundings
+
+_REST_AFTER_ERROR_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+def run_until_signalled(settings: Settings, *, handlers: Mapping[str, str] = HANDLERS) -> None:
+    """Run jobs in this process until SIGTERM or SIGINT; must be called in the main thread."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    run_worker(settings, stopping, handlers=handlers)
+
+
+def run_worker(
+    settings: Settings,
+    stopping: threading.Event,
+    *,
+    handlers: Mapping[str, str] = HANDLERS,
+) -> None:
+    """Run jobs, one at a time, until `stopping` is set; a job that runs then is handed back.
+
+    Args:
+        settings: where the database is, and how long a lease lasts.
+        stopping: ends the worker, within about a second.
+        handlers: import string of the handler by the kind of job; other kinds are left alone.
+    """
+    engine = make_engine(settings.resolved_database_url)
+    surroundings = Surroundings(settings, make_session_factory(engine), stopping)
+    worker = Worker(surroundings, handlers)
+    log.info("worker started", worker=worker.name)
+    try:
+        while not stopping.is_set():
+            try:
+                found = worker.step()
+            except Exception:
+                # One bad turn, e.g. the database is away, must not end the worker.
+                log.exception("the worker's turn failed", worker=worker.name)
+                stopping.wait(_REST_AFTER_ERROR_S)
+            else:
+                if not found:
+                    stopping.wait(settings.poll_s)
+    finally:
+        engine.dispose()
+        log.info("worker stopped", worker=worker.name)
+
+
+class Worker:
+    """One worker of the pool that shares the database."""
+
+    def __init__(self, surroundings: Surroundings, handlers: Mapping[str, str]) -> None:
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._surroundings = surroundings
+        self._settings = surroundings.settings
+        self._sessions = surroundings.sessions
+        self._handlers = handlers
+
+    def step(self) -> bool:
+        """Run the next job to its end; False if there was none."""
+        with transaction(self._sessions, write=False) as session:
+            overdue = has_overdue(session)
+            waiting = overdue or is_waiting(session, self._handlers)
+        if overdue:
+            self._take_back()
+        claimed_monotonic = time.monotonic()
+        run = self._claim() if waiting else None
+        if run is None:
+            return False
+        log.info("run started", job=run.job_id, run_token=run.run_token, worker=self.name)
+        handler = self._handlers[run.kind]
+        Supervision(run, handler, self._surroundings, claimed_monotonic).watch()
+        return True
+
+    def _take_back(self) -> None:
+        with transaction(self._sessions) as session:
+            for job_id in take_back_overdue(session):
+                log.warning("took a job back from a silent worker", job=job_id)
+
+    def _claim(self) -> Run | None:
+        with transaction(self._sessions) as session:
+            return claim(
+                session,
+                worker=self.name,
+                kinds=list(self._handlers),
+                lease_s=self._settings.lease_s,
+            )

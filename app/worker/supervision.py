@@ -1,0 +1,191 @@
+"""One claimed job, seen from its worker: start the child, watch it, settle how it ended.
+
+The worker keeps the lease, passes a cancel on, writes what the child tells, and decides from what
+the child left behind how the run ended. A success is the child's own doing: it is stored in the
+child's transaction, and all that happens here afterwards finds the job ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.engine import transaction
+from app.db.types import utc_now
+from app.jobs.ending import Failure, fail, lose, release
+from app.jobs.errors import RunLost
+from app.jobs.lease import Run, renew_lease, state_of
+from app.jobs.states import JobState
+from app.settings import Settings
+from app.worker import child
+from app.worker.job_run import scratch_folder
+from app.worker.journal_buffer import JournalBuffer
+from app.worker.lifeline import EXIT_ABANDONED
+from app.worker.messages import LogLine, Progress, RenewedLease, StopRequest
+from app.worker.rhythm import Every
+
+_DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+_TICK_S = 0.1
+JOURNAL_S = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every job of a worker runs in; `stopping` is set when the worker is to end."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    stopping: threading.Event
+
+
+class Supervision:
+    """See one run through to its end with `watch`."""
+
+    def __init__(
+        self, run: Run, handler: str, surroundings: Surroundings, claimed_monotonic: float
+    ) -> None:
+        settings = surroundings.settings
+        self._run = run
+        self._settings = settings
+        self._sessions = surroundings.sessions
+        self._stopping = surroundings.stopping
+        self._journal = JournalBuffer(run)
+        self._last_word: Failure | None = None
+        self._kill_at: float | None = None
+        lease = RenewedLease(claimed_monotonic + settings.lease_s)
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, self._far_end = spawn.Pipe()
+        self._child = spawn.Process(
+            target=child.main,
+            args=(self._far_end, run, handler, settings, lease, os.getpid()),
+            name=f"job-{run.job_id}",
+            daemon=True,
+        )
+
+    def watch(self) -> None:
+        """Run the job; returns when the child is gone and the job's fate is stored."""
+        self._remove_scratch()
+        self._child.start()
+        self._far_end.close()
+        try:
+            self._accompany()
+        finally:
+            self._child.kill()
+            self._child.join()
+            self._receive()
+            self._pipe.close()
+            self._remove_scratch()
+        self._settle()
+        self._child.close()
+
+    def _accompany(self) -> None:
+        renewal = Every(self._settings.lease_s / 3)
+        look = Every(min(self._settings.poll_s, self._settings.lease_s / 3))
+        journal = Every(JOURNAL_S)
+        while self._child.is_alive() and not self._stopping.is_set():
+            self._pipe.poll(_TICK_S)
+            self._receive()
+            if renewal.is_due():
+                self._attempt(self._renew_lease)
+            if look.is_due():
+                self._attempt(self._look_at_state)
+            if journal.is_due():
+                self._attempt(lambda: self._journal.flush(self._sessions))
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                self._child.kill()
+                self._child.join()
+                self._say("error", "the job was killed because it did not stop by itself")
+
+    def _say(self, level: str, message: str) -> None:
+        self._journal.add(LogLine(utc_now(), {"level": level, "message": message, "fields": {}}))
+
+    def _remove_scratch(self) -> None:
+        # Also what an earlier run left behind whose worker died.
+        runs = scratch_folder(self._settings, self._run).parent
+        for folder in runs.glob(f"{self._run.job_id}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _receive(self) -> None:
+        with suppress(EOFError, OSError):
+            while self._pipe.poll():
+                message = self._pipe.recv()
+                if isinstance(message, Failure):
+                    self._last_word = message
+                elif isinstance(message, (Progress, LogLine)):
+                    self._journal.add(message)
+                if isinstance(message, LogLine):
+                    self._repeat(message)
+
+    def _repeat(self, line: LogLine) -> None:
+        fields = {**line.data["fields"], "job": self._run.job_id}
+        level = logging.getLevelNamesMapping().get(line.data["level"].upper(), logging.INFO)
+        log.log(level, line.data["message"], **fields)
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except _DATABASE_AWAY as error:
+            # It may come back; if it does not in time, the lease ends and with it the child.
+            log.warning("the database did not answer", job=self._run.job_id, error=str(error.orig))
+
+    def _renew_lease(self) -> None:
+        asked_at = time.monotonic()
+        with suppress(RunLost):  # whether that is bad is for `_look_at_state` to say
+            with transaction(self._sessions) as session:
+                renew_lease(session, self._run, self._settings.lease_s)
+            self._tell(RenewedLease(asked_at + self._settings.lease_s))
+
+    def _look_at_state(self) -> None:
+        with transaction(self._sessions, write=False) as session:
+            state = state_of(session, self._run)
+        if state == JobState.CANCELLING and self._kill_at is None:
+            self._kill_at = time.monotonic() + self._settings.cancel_grace_s
+            self._tell(StopRequest())
+        elif state is None or state == JobState.QUEUED:
+            self._kill_at = time.monotonic()  # another worker may have it: no more work here
+
+    def _tell(self, message: object) -> None:
+        with suppress(OSError):
+            self._pipe.send(message)
+
+    def _settle(self) -> None:
+        """Store how the run ended, as soon as the database answers."""
+        exit_code = self._child.exitcode
+        ending = self._ending(exit_code)
+        while True:
+            try:
+                self._journal.flush(self._sessions)
+                with transaction(self._sessions) as session:
+                    ending(session)
+                break
+            except RunLost:
+                break
+            except _DATABASE_AWAY as error:
+                log.warning("cannot store a job's end", job=self._run.job_id, error=str(error.orig))
+                if self._stopping.wait(1.0):
+                    break  # the lease will run out
+        log.info("run ended", job=self._run.job_id, exit_code=exit_code)
+
+    def _ending(self, exit_code: int | None) -> Callable[[Session], None]:
+        failure = self._last_word
+        if failure is not None:
+            self._say("error", f"{failure.code}: {failure.message}")
+            return lambda session: fail(session, self._run, failure)
+        if self._stopping.is_set() or exit_code == EXIT_ABANDONED:
+            return lambda session: release(session, self._run)
+        if exit_code:
+            self._say("error", f"the process of the job died with exit code {exit_code}")
+        return lambda session: lose(session, self._run)

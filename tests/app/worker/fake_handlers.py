@@ -1,0 +1,115 @@
+"""Light handlers that the tests inject in place of the real ones; they run in child processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from app.db.tables import ModelVersion
+from app.db.types import utc_now
+from app.worker.job_run import JobRun
+from model.errors import NotEnoughData, Stopped
+
+HANDLERS = {
+    name: f"tests.app.worker.fake_handlers:{name}"
+    for name in (
+        "succeed",
+        "refuse",
+        "crash",
+        "end_without_result",
+        "wait_for_stop",
+        "ignore_stop",
+        "kill_itself",
+        "leave_a_file",
+        "report_much",
+        "finish_when_told",
+    )
+}
+
+
+def succeed(run: JobRun) -> None:
+    run.report("fit", 0.5, epoch=1, losses={"buys": float("nan"), "spends": 0.25})
+    run.log("half way", level="warning", rows=3)
+    _store(run)
+
+
+def refuse(run: JobRun) -> None:
+    raise NotEnoughData("5 events are too few: send at least 90 days")
+
+
+def crash(run: JobRun) -> None:
+    raise KeyError("no such column")
+
+
+def end_without_result(run: JobRun) -> None:
+    pass
+
+
+def wait_for_stop(run: JobRun) -> None:
+    """Stops when asked to; tells that it runs by a file named after its run."""
+    _tell(run, "started")
+    while not run.should_stop():
+        time.sleep(0.01)
+    raise Stopped("stopped between two epochs")
+
+
+def ignore_stop(run: JobRun) -> None:
+    _tell(run, "started")
+    threading.Event().wait()
+
+
+def kill_itself(run: JobRun) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_a_file(run: JobRun) -> None:
+    (run.scratch / "half a model").write_text("...")
+    _tell(run, "started")
+    threading.Event().wait()
+
+
+def report_much(run: JobRun) -> None:
+    for step in range(5000):
+        run.report("fit", step / 5000)
+    _store(run)
+
+
+def finish_when_told(run: JobRun) -> None:
+    """Waits for a file, so that a test decides when the result is stored."""
+    _tell(run, "started")
+    while not (run.settings.data_dir / "finish").exists():
+        time.sleep(0.01)
+    _store(run)
+    _tell(run, "stored")
+
+
+def _store(run: JobRun) -> None:
+    """A row that a second effect of the same job would double."""
+    with run.storing() as session:
+        newest = session.scalar(select(func.max(ModelVersion.number)))
+        version = ModelVersion(
+            dataset_id=run.dataset_id,
+            number=(newest or 0) + 1,
+            job_id=run.job_id,
+            artifact_path=str(run.run_token),
+            dataset_revision=0,
+            cutoff_at=utc_now(),
+            tasks=[],
+            report={},
+            task_graph={},
+        )
+        session.add(version)
+        run.finish(session, {"run_token": run.run_token})
+
+
+def _tell(run: JobRun, what: str) -> None:
+    signs = run.settings.data_dir / "signs"
+    signs.mkdir(parents=True, exist_ok=True)
+    temporary = signs / f".{run.run_token}"
+    temporary.write_text(str(os.getpid()))
+    temporary.replace(Path(signs / f"{what}-{run.run_token}"))
