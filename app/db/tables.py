@@ -72,9 +72,10 @@ class Import(Base):
 class Part(Base):
     """One immutable Parquet file of a dataset's events, users or items: the manifest's row.
 
-    `path` is relative to the data directory. `filled` counts the rows that have a user, an item,
-    a quantity and a value; `new_users` and `new_items` count the ids that no earlier part has, so
-    that their sums are the dataset's distinct users and items.
+    `path` is relative to the data directory. `counts` has the numbers a profile is made of:
+    `new_users` and `new_items`, ids that no earlier part of any table has; of events also the rows
+    that have a `user`, `item`, `quantity`, `value`; of users and items also `new_rows`, ids that
+    the table did not have.
     """
 
     __tablename__ = "part"
@@ -90,9 +91,7 @@ class Part(Base):
     first_at: Mapped[datetime | None]
     last_at: Mapped[datetime | None]
     event_types: Mapped[dict[str, Any]]
-    filled: Mapped[dict[str, Any]]
-    new_users: Mapped[int] = mapped_column(BigInteger)
-    new_items: Mapped[int] = mapped_column(BigInteger)
+    counts: Mapped[dict[str, Any]]
     schema_version: Mapped[int]
 
     __table_args__ = (Index("ix_part_dataset_id_table", "dataset_id", "table"),)

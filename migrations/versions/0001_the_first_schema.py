@@ -159,9 +159,7 @@ def upgrade() -> None:
         sa.Column("first_at", UtcDateTime(), nullable=True),
         sa.Column("last_at", UtcDateTime(), nullable=True),
         sa.Column("event_types", Json, nullable=False),
-        sa.Column("filled", Json, nullable=False),
-        sa.Column("new_users", sa.BigInteger(), nullable=False),
-        sa.Column("new_items", sa.BigInteger(), nullable=False),
+        sa.Column("counts", Json, nullable=False),
         sa.Column("schema_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset_id"], ["dataset.id"], name=op.f("fk_part_dataset_id"), ondelete="CASCADE"

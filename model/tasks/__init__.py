@@ -1,5 +1,8 @@
 """Tasks: what is predicted, for whom, how far ahead."""
 
+from model.tasks.checks import check_tasks
+from model.tasks.profile import LogProfile, profile_of
+from model.tasks.suggestions import Suggestion, conversion_type, suggest
 from model.tasks.task import (
     CYCLE_DAYS,
     PERIODS,
@@ -19,11 +22,17 @@ __all__ = [
     "PERIODS",
     "Count",
     "EntityKind",
+    "LogProfile",
     "Occurs",
     "PeakPeriod",
     "PeriodName",
+    "Suggestion",
     "Sum",
     "Target",
     "Task",
     "TaskDeclaration",
+    "check_tasks",
+    "conversion_type",
+    "profile_of",
+    "suggest",
 ]

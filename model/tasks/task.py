@@ -112,11 +112,10 @@ class TaskDeclaration(_Declared):
                 f"a {self.target.kind} target is for {' or '.join(allowed)}, not {self.entity}"
             )
         if self.horizon_days < 1:
-            raise ValueError("horizon_days is required: how many days the label looks ahead, from 1")
-        if (
-            self.target.kind == "peak_period"
-            and self.horizon_days < CYCLE_DAYS[self.target.period]
-        ):
+            raise ValueError(
+                "horizon_days is required: how many days the label looks ahead, from 1"
+            )
+        if self.target.kind == "peak_period" and self.horizon_days < CYCLE_DAYS[self.target.period]:
             raise ValueError(
                 f"horizon_days {self.horizon_days} is shorter than one cycle of "
                 f"{self.target.period} ({CYCLE_DAYS[self.target.period]} days): leave it out"

@@ -1,0 +1,181 @@
+"""From rows of an upload to events: mapped, typed and checked, whole columns at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from app.ingest.blocks import Block, Upload
+from app.ingest.cells import text_of
+from app.ingest.checked import CheckedBlock, checked_numbers, checked_text, finished_block, mask
+from app.ingest.columns import find_column, find_default, missing_column, require_seen
+from app.ingest.faults import BlockFaults, InvalidUpload, shown
+from app.ingest.mapping import DEFAULT_COLUMNS, EventMapping
+from app.ingest.row_keys import combined_keys, number_keys, text_keys
+from app.ingest.rules import event_types_by_rule
+from app.ingest.times import Times, times_of
+
+SCHEMA = pa.schema(
+    [
+        ("user", pa.string()),
+        ("item", pa.string()),
+        ("time", pa.timestamp("us", "UTC")),
+        ("event_type", pa.string()),
+        ("quantity", pa.float64()),
+        ("price", pa.float64()),
+        ("value", pa.float64()),
+        ("key", pa.uint64()),
+    ]
+)
+_NUMBERS = ("quantity", "price", "value")
+_EXAMPLES = {
+    "iso8601": "2024-05-31T18:30:00+02:00 or 2024-05-31 18:30",
+    "epoch_s": "1717173000",
+    "epoch_ms": "1717173000000",
+}
+
+
+class EventChecks:
+    """Checks the events of one upload.
+
+    Raises:
+        InvalidUpload: The upload lacks a column that is needed.
+    """
+
+    schema = SCHEMA
+
+    def __init__(self, mapping: EventMapping, upload: Upload, time_zone: str) -> None:
+        self._mapping = mapping
+        self._zone = ZoneInfo(time_zone)
+        self._columns = _resolve(mapping, upload)
+        self.by_event_id = self._columns["event_id"] is not None
+        named = [column for column in self._columns.values() if column is not None]
+        self.wanted = frozenset(named + [rule.column for rule in mapping.rules])
+
+    def check(self, block: Block) -> CheckedBlock:
+        """The events of a block."""
+        faults = BlockFaults(block.records)
+        user = checked_text(block, self._columns["user"], faults)
+        item = checked_text(block, self._columns["item"], faults)
+        faults.add(
+            mask(pc.and_(pc.is_null(user), pc.is_null(item))),
+            self._columns["user"] or self._columns["item"],
+            "missing_value",
+            lambda _: "neither a user nor an item",
+        )
+        time_us = self._times(block, faults)
+        event_type = self._event_types(block, faults)
+        numbers = {name: checked_numbers(block, self._columns[name], faults) for name in _NUMBERS}
+        content = [
+            *(text_keys(texts) for texts in (user, item, event_type)),
+            time_us.view(np.uint64),
+            *(number_keys(numbers[name]) for name in _NUMBERS),
+        ]
+        key = self._event_ids(block, faults)
+        columns: dict[str, object] = {
+            "user": user,
+            "item": item,
+            "time": time_us,
+            "event_type": event_type,
+            **numbers,
+            "key": combined_keys(content) if key is None else key,
+        }
+        return finished_block(block, columns, faults, SCHEMA)
+
+    def _times(self, block: Block, faults: BlockFaults) -> NDArray[np.int64]:
+        column = self._columns["time"]
+        cells = block.column(column)
+        times = times_of(
+            cells, self._mapping.time_format, self._zone, self._mapping.ambiguous_times
+        )
+        _add_time_faults(times, cells, column, faults, self._mapping.time_format, self._zone)
+        return times.us
+
+    def _event_types(self, block: Block, faults: BlockFaults) -> pa.Array:
+        column = self._columns["event_type"]
+        types = checked_text(block, column, faults)
+        types = pc.coalesce(event_types_by_rule(block, self._mapping.rules), types)
+        if self._mapping.default_event_type is not None:
+            types = pc.fill_null(types, self._mapping.default_event_type)
+        faults.add(
+            mask(pc.is_null(types)),
+            column,
+            "missing_value",
+            lambda _: "no event type: the cell is empty, no rule fits and there is no default",
+        )
+        return types
+
+    def _event_ids(self, block: Block, faults: BlockFaults) -> NDArray[np.uint64] | None:
+        column = self._columns["event_id"]
+        if column is None:
+            return None
+        ids = text_of(block.column(column))
+        faults.add(mask(pc.is_null(ids)), column, "missing_value", lambda _: "no event id")
+        return text_keys(ids)
+
+
+def _add_time_faults(
+    times: Times,
+    cells: pa.Array,
+    column: str | None,
+    faults: BlockFaults,
+    time_format: str,
+    zone: ZoneInfo,
+) -> None:
+    example = f", e.g. {_EXAMPLES[time_format]}" if time_format in _EXAMPLES else ""
+    faults.add(times.missing, column, "missing_value", lambda _: "no time")
+    told = {
+        "not_a_time": (times.unreadable, f"is not a time of the format {time_format}{example}"),
+        "absurd_time": (times.absurd, "is not between the years 1970 and 2200"),
+        "ambiguous_time": (
+            times.ambiguous,
+            f"occurs twice in {zone} (clocks are set back): add an offset, or set ambiguous_times",
+        ),
+        "nonexistent_time": (
+            times.nonexistent,
+            f"does not exist in {zone} (clocks are set forward): is the time zone right?",
+        ),
+    }
+    for code, (where, message) in told.items():
+        faults.add(where, column, code, _teller(cells, message))
+
+
+def _teller(cells: pa.Array, message: str) -> Callable[[int], str]:
+    def tell(row: int) -> str:
+        value = cells[row].as_py()
+        return f"{shown(value if isinstance(value, str | int | float) else str(value))} {message}"
+
+    return tell
+
+
+def _resolve(mapping: EventMapping, upload: Upload) -> dict[str, str | None]:
+    columns: dict[str, str | None] = {}
+    for meaning, defaults in DEFAULT_COLUMNS.items():
+        if meaning in mapping.columns.model_fields_set:
+            given: str | None = getattr(mapping.columns, meaning)
+            columns[meaning] = given and find_column(upload, given, meaning)
+        else:
+            columns[meaning] = find_default(upload, defaults)
+    if "event_id" not in mapping.columns.model_fields_set:
+        seen = columns["event_id"] in upload.columns
+        columns["event_id"] = columns["event_id"] if seen else None
+    require_seen(upload, _names("time", columns), "time")
+    require_seen(upload, [*_names("user", columns), *_names("item", columns)], "user or item")
+    for rule in mapping.rules:
+        find_column(upload, rule.column, f"rule for {shown(rule.event_type)}")
+    if columns["event_type"] is None and not mapping.rules and mapping.default_event_type is None:
+        error = missing_column(upload, DEFAULT_COLUMNS["event_type"], "event type")
+        raise InvalidUpload(
+            f"{error.detail}; a default_event_type in the mapping would do", code=error.code
+        )
+    return columns
+
+
+def _names(meaning: str, columns: dict[str, str | None]) -> list[str]:
+    column = columns[meaning]
+    return list(DEFAULT_COLUMNS[meaning]) if column is None else [column]

@@ -1,0 +1,97 @@
+"""Immutable Parquet files: written aside, made durable, then moved to their place.
+
+`<data_dir>/staging/<word>/`    what an import is working on; nothing refers to it
+`<data_dir>/datasets/<id>/`     the parts and the rejections of a dataset
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+"""Of the columns, and of what `app.ingest.row_keys` computes its keys from."""
+
+ROW_GROUP_ROWS = 2**17
+_STALE_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """A part that is in place."""
+
+    path: Path
+    table: str
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@contextmanager
+def staging(data_dir: Path) -> Iterator[Path]:
+    """A folder for one import, gone afterwards; so are those of imports that a crash ended."""
+    root = data_dir / "staging"
+    root.mkdir(parents=True, exist_ok=True)
+    _remove_stale(root)
+    folder = root / uuid4().hex
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def dataset_folder(data_dir: Path, dataset_id: int) -> Path:
+    """Where a dataset's files are."""
+    return data_dir / "datasets" / str(dataset_id)
+
+
+def part_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Writes a part; keys are random numbers, which no dictionary makes smaller."""
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts or False)
+
+
+def publish(file: Path, data_dir: Path, dataset_id: int) -> Path:
+    """Move a finished file to its place, durably; returns its path in the data directory."""
+    folder = dataset_folder(data_dir, dataset_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{uuid4().hex}{''.join(file.suffixes)}"
+    _sync(file)
+    file.replace(target)
+    _sync(folder)
+    return target.relative_to(data_dir)
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(root: Path) -> None:
+    for folder in root.iterdir():
+        try:
+            stale = time.time() - folder.stat().st_mtime > _STALE_S
+        except FileNotFoundError:  # its import has just ended
+            continue
+        if stale:
+            shutil.rmtree(folder, ignore_errors=True)

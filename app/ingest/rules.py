@@ -1,0 +1,54 @@
+"""From a row to its event type by rule, e.g. `Quantity < 0` is a `return`."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from app.ingest.blocks import Block
+from app.ingest.cells import numbers_of, text_of
+from app.ingest.checked import mask
+from app.ingest.mapping import Rule
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def event_types_by_rule(block: Block, rules: Sequence[Rule]) -> pa.Array:
+    """The event type of the first rule that fits each row; null where none does."""
+    types = np.full(len(block), None, dtype=object)
+    open_rows = np.ones(len(block), dtype=bool)
+    for rule in rules:
+        fits = _fits(block, rule) & open_rows
+        types[fits] = rule.event_type
+        open_rows &= ~fits
+    return pa.array(types, pa.string())
+
+
+def _fits(block: Block, rule: Rule) -> NDArray[np.bool_]:
+    cells = block.column(rule.column)
+    if isinstance(rule.value, int | float):
+        numbers = numbers_of(cells)
+        usable = ~(numbers.missing | numbers.unreadable)
+        fits: NDArray[np.bool_] = _COMPARE[rule.op](numbers.value, rule.value) & usable
+        return fits
+    texts = text_of(cells)
+    if rule.op == "is_missing":
+        found = pc.is_null(texts)
+    elif rule.op == "starts_with":
+        found = pc.starts_with(texts, str(rule.value))
+    else:
+        found = (pc.equal if rule.op == "==" else pc.not_equal)(texts, str(rule.value))
+    return mask(found)

@@ -1,0 +1,152 @@
+"""First half of an import: read, check and stage an upload. Needs no database.
+
+What is staged depends on the upload and the mapping alone; which of its rows the dataset already
+has is for `app.ingest.finishing`, which may run again when another import came first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from app.errors import FieldError, Invalid
+from app.ingest.blocks import Upload, open_upload
+from app.ingest.checked import CheckedBlock, Checks
+from app.ingest.entity_rows import EntityChecks
+from app.ingest.event_rows import EventChecks
+from app.ingest.faults import InvalidUpload, Rejection
+from app.ingest.formats import Format
+from app.ingest.mapping import Mapping, Table
+from app.ingest.rejection_log import RejectionLog
+from app.ingest.row_keys import Keys
+
+OnError = Literal["abort", "skip"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What bad rows mean: `abort` the import, or `skip` up to a share of them."""
+
+    on_error: OnError = "abort"
+    max_error_ratio: float = 1.0
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The good rows of an upload in `rows_path`, with their keys in the same order."""
+
+    table: Table
+    rows_path: Path
+    rejections_path: Path
+    rows_read: int
+    rejected_by_code: dict[str, int]
+    first_rejections: list[Rejection]
+    keys: Keys
+    id_keys: Keys | None
+    by_event_id: bool
+
+    @property
+    def rows_rejected(self) -> int:
+        """How many rows were bad."""
+        return sum(self.rejected_by_code.values())
+
+
+def stage(
+    path: Path,
+    file_format: Format,
+    table: Table,
+    mapping: Mapping,
+    time_zone: str,
+    policy: Policy,
+    folder: Path,
+) -> Staged:
+    """Check all rows of the file at `path` and write the good ones to `folder`.
+
+    Raises:
+        InvalidUpload: The file cannot be read, or lacks a column.
+        Invalid: The policy forbids that many bad rows.
+    """
+    upload = open_upload(path, file_format)
+    checks = _checks(table, mapping, upload, time_zone)
+    rows_path, rows_read = folder / "staged.parquet", 0
+    keys: list[Keys] = []
+    id_keys: list[Keys] = []
+    with (
+        RejectionLog(folder / "rejections.jsonl.gz") as log,
+        pq.ParquetWriter(rows_path, checks.schema, compression="lz4") as writer,
+    ):
+        for block in upload.blocks(checks.wanted):
+            checked = checks.check(block)
+            rows_read += checked.rows_read
+            log.add(checked.rejections)
+            if checked.rows.num_rows:
+                writer.write_table(checked.rows)
+                keys.append(_column(checked, "key"))
+                if table != "events":
+                    id_keys.append(_column(checked, "id_key"))
+    staged = Staged(
+        table=table,
+        rows_path=rows_path,
+        rejections_path=log.path,
+        rows_read=rows_read,
+        rejected_by_code=dict(log.by_code),
+        first_rejections=log.first,
+        keys=_joined(keys),
+        id_keys=None if table == "events" else _joined(id_keys),
+        by_event_id=checks.by_event_id,
+    )
+    _apply(policy, staged)
+    return staged
+
+
+def _checks(table: Table, mapping: Mapping, upload: Upload, time_zone: str) -> Checks:
+    if table == "users":
+        return EntityChecks("user", mapping.users, upload)
+    if table == "items":
+        return EntityChecks("item", mapping.items, upload)
+    return EventChecks(mapping.events, upload, time_zone)
+
+
+def _column(checked: CheckedBlock, name: str) -> NDArray[np.uint64]:
+    values: NDArray[np.uint64] = checked.rows.column(name).to_numpy()
+    return values
+
+
+def _joined(arrays: list[Keys]) -> Keys:
+    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.uint64)
+
+
+def _apply(policy: Policy, staged: Staged) -> None:
+    read, rejected = staged.rows_read, staged.rows_rejected
+    if read == 0:
+        raise InvalidUpload("the upload has a header but no rows", code="no_rows")
+    if rejected == 0:
+        return
+    if policy.on_error == "abort":
+        hint = "send it with on_error=skip to take the others"
+    elif rejected == read:
+        hint = "no row is good: does the mapping fit the file?"
+    elif rejected / read > policy.max_error_ratio:
+        hint = f"max_error_ratio={policy.max_error_ratio:g} allows fewer"
+    else:
+        return
+    first = staged.first_rejections[0]
+    column = f", column {first.column!r}" if first.column is not None else ""
+    raise Invalid(
+        f"{rejected:,} of {read:,} rows are bad, so nothing was stored; the first is row "
+        f"{first.row}{column}: {first.message}. {hint[0].upper()}{hint[1:]}.",
+        code="rows_rejected",
+        errors=tuple(_field_error(rejection) for rejection in staged.first_rejections),
+    )
+
+
+def _field_error(rejection: Rejection) -> FieldError:
+    told = asdict(rejection)
+    column = (told["column"] or "").replace("~", "~0").replace("/", "~1")
+    pointer = f"/body/{rejection.row}" + (f"/{column}" if column else "")
+    return FieldError(pointer, rejection.message, rejection.code)

@@ -1,0 +1,46 @@
+"""What there is to know of a log before a task is checked against it, or suggested for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from model.events import EventLog, to_datetime
+
+
+@dataclass(frozen=True)
+class LogProfile:
+    """A log in a few numbers.
+
+    `event_types` counts the events of each type; `users` and `items` count the distinct ones;
+    `has_value` says whether any event has a value, or a quantity and a price.
+    """
+
+    event_types: dict[str, int]
+    first_at: datetime
+    last_at: datetime
+    users: int
+    items: int
+    has_value: bool
+    has_quantity: bool
+
+    @property
+    def span_days(self) -> float:
+        """From the first event to the last."""
+        return (self.last_at - self.first_at) / timedelta(days=1)
+
+
+def profile_of(log: EventLog) -> LogProfile:
+    """The profile of a log in memory."""
+    counts = np.bincount(log.event_type, minlength=len(log.event_types))
+    return LogProfile(
+        event_types=dict(zip(log.event_types, counts.tolist(), strict=True)),
+        first_at=to_datetime(log.first_us),
+        last_at=to_datetime(log.last_us),
+        users=len(log.users),
+        items=len(log.items),
+        has_value=log.has_value,
+        has_quantity=log.has_quantity,
+    )
