@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import health, problems
+from app.api import datasets, health, imports, problems, tasks, training_jobs
 from app.db.engine import make_engine, make_session_factory
 from app.settings import Settings, get_settings
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    datasets.router,
+    imports.router,
+    tasks.router,
+    training_jobs.router,
+)
 """The routers below `/v1`, in the order in which the docs page shows them."""
 
 DESCRIPTION = """\
@@ -33,8 +40,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=problems.DEFAULT_RESPONSE,
     )
     app.state.settings = settings
+    app.state.stopping = threading.Event()  # set by `serve`: streams end, so that it can too
     app.state.engine = make_engine(settings.resolved_database_url)
     app.state.session_factory = make_session_factory(app.state.engine)
+    app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
     problems.install(app)
     app.include_router(health.router)
     for router in ROUTERS:

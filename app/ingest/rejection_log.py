@@ -8,6 +8,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from app.ingest.faults import Rejection
 FIRST = 100
 """Rejections that stand in the report itself."""
 
+_CSV_PIECE_ROWS = 1000
 _FIELDS = ("row", "column", "code", "message")
 
 
@@ -58,15 +60,15 @@ def read_json_lines(path: Path) -> Iterator[bytes]:
 
 
 def read_csv(path: Path) -> Iterator[bytes]:
-    """The rejections as CSV, a row at a time."""
-    yield _csv_row(_FIELDS)
+    """The rejections as CSV, a piece at a time."""
+    yield _csv_rows([_FIELDS])
     with gzip.open(path, "rb") as file:
-        for line in file:
-            rejection = orjson.loads(line)
-            yield _csv_row([rejection[field] for field in _FIELDS])
+        while lines := list(islice(file, _CSV_PIECE_ROWS)):
+            rejections = [orjson.loads(line) for line in lines]
+            yield _csv_rows([[row[field] for field in _FIELDS] for row in rejections])
 
 
-def _csv_row(cells: Sequence[object]) -> bytes:
+def _csv_rows(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
