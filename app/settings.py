@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(
         default=10.0, gt=0, description="a cancelled job that has not stopped by then is killed"
     )
+    job_threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of a running job; by default one per core"
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @property

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.tables import Job
-from app.errors import Invalid
+from app.errors import FieldError, Invalid
 from app.jobs.clock import database_now
 from app.jobs.events import record, state_data
 from app.jobs.states import JobState
@@ -39,13 +39,8 @@ class NewJob:
     @property
     def fingerprint(self) -> str:
         """Equal for equal requests."""
-        return fingerprint(self.kind, self.dataset_id, self.request)
-
-
-def fingerprint(kind: str, dataset_id: int, request: dict[str, Any]) -> str:
-    """A digest that is equal for equal requests."""
-    text = json.dumps([kind, dataset_id, request], sort_keys=True)
-    return sha256(text.encode()).hexdigest()
+        text = json.dumps([self.kind, self.dataset_id, self.request], sort_keys=True)
+        return sha256(text.encode()).hexdigest()
 
 
 def submit(session: Session, new: NewJob, *, idempotency_key: str | None = None) -> Job:
@@ -54,6 +49,9 @@ def submit(session: Session, new: NewJob, *, idempotency_key: str | None = None)
     Raises:
         Invalid: the key was used for another request.
     """
+    earlier = submitted_before(session, idempotency_key, new.fingerprint)
+    if earlier is not None:
+        return earlier
     now = database_now(session)
     job = Job(
         id=new_job_id(),
@@ -67,36 +65,33 @@ def submit(session: Session, new: NewJob, *, idempotency_key: str | None = None)
         run_at=now,
         created_at=now,
     )
-    if idempotency_key is not None:
-        earlier = submitted_before(session, idempotency_key, new.fingerprint)
-        if earlier is not None:
-            return earlier
     try:
         with session.begin_nested():
             session.add(job)
     except IntegrityError:
         # A twin of this request was committed between our look and our insert.
-        twin = idempotency_key and submitted_before(session, idempotency_key, new.fingerprint)
-        if not twin:
+        twin = submitted_before(session, idempotency_key, new.fingerprint)
+        if twin is None:
             raise
         return twin
     record(session, job.id, "state", state_data(job))
     return job
 
 
-def submitted_before(session: Session, idempotency_key: str, fingerprint: str) -> Job | None:
-    """The job that was submitted under this key.
+def submitted_before(session: Session, idempotency_key: str | None, fingerprint: str) -> Job | None:
+    """The job that was submitted under this key; None if there is none, or no key.
 
     Raises:
         Invalid: the key was used for another request.
     """
+    if idempotency_key is None:
+        return None
     job = session.scalar(select(Job).where(Job.idempotency_key == idempotency_key))
     if job is not None and job.fingerprint != fingerprint:
-        raise Invalid(
-            f"the Idempotency-Key {idempotency_key!r} was used for another request: "
-            "send a new key with a new request",
-            code="idempotency_key_reused",
-        )
+        detail = f"the key {idempotency_key!r} was used for another request: choose a new one"
+        code = "idempotency_key_reused"
+        errors = (FieldError("/header/Idempotency-Key", detail, code),)
+        raise Invalid(detail, code=code, errors=errors)
     return job
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 from itertools import pairwise
 
-from tests.app.worker.conftest import Workplace, eventually, is_gone
+from tests.app.worker.workplace import Workplace, eventually, is_gone
 
 
 def test_a_terminated_worker_hands_its_job_back_at_once(workplace: Workplace) -> None:

@@ -5,7 +5,7 @@ import signal
 
 from app.jobs.ending import MAX_LOSSES
 from app.worker.supervision import JOURNAL_S
-from tests.app.worker.conftest import Workplace, eventually, is_gone
+from tests.app.worker.workplace import Workplace, eventually, is_gone
 
 
 def test_a_job_succeeds_with_progress_log_and_result(workplace: Workplace) -> None:

@@ -1,0 +1,234 @@
+"""Training jobs over HTTP: submit, look, cancel, follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.dependencies import (
+    AppSettings,
+    DatasetName,
+    IdempotencyKey,
+    ReadSession,
+    SessionFactory,
+    WriteSession,
+)
+from app.api.job_events import Follower
+from app.api.pagination import Page, Pagination
+from app.domain import training_jobs
+from app.domain.datasets import get_dataset
+from app.domain.training_jobs import TrainingRequest
+
+router = APIRouter(tags=["training jobs"])
+
+State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+JobId = Annotated[str, Path(description="id of the job")]
+_MAX_ID = 2**63 - 1
+_RETRY_AFTER_S = 1
+
+
+class TrainingJobRequest(BaseModel):
+    """What to train."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tasks: list[str] | None = Field(
+        default=None, min_length=1, description="names of declared tasks; left out: all of them"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="of all that is random in it")
+
+
+class JobProgress(BaseModel):
+    """How far a job has come."""
+
+    model_config = ConfigDict(extra="allow")
+
+    stage: str = Field(examples=["fit"])
+    fraction: float = Field(description="of the whole job, from 0 to 1")
+    epoch: int | None = None
+    losses: dict[str, float | None] = Field(default={}, description="by task, in nats")
+
+
+class JobFault(BaseModel):
+    """Why a job failed and what to do; `code` is stable."""
+
+    code: str = Field(examples=["not_enough_data"])
+    message: str
+
+
+class TrainingJob(BaseModel):
+    """A training in the background."""
+
+    id: str
+    dataset: str
+    state: State
+    tasks: list[str]
+    seed: int
+    dataset_revision: int = Field(description="of the data when the job was submitted")
+    progress: JobProgress | None
+    result: dict[str, Any] | None = Field(
+        description="once it has succeeded", examples=[{"model_version": 1}]
+    )
+    error: JobFault | None = Field(description="once it has failed")
+    attempt: int
+    losses: int = Field(description="how often the job lost its worker")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobLogLine(BaseModel):
+    """A line of a job's log."""
+
+    at: datetime
+    level: str
+    message: str
+    fields: dict[str, Any]
+
+
+@router.post(
+    "/datasets/{dataset}/training-jobs",
+    status_code=202,
+    operation_id="submitTrainingJob",
+    summary="Train a model in the background",
+    responses={
+        202: {
+            "headers": {
+                "Location": {"description": "where the job is", "schema": {"type": "string"}},
+                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}},
+            }
+        }
+    },
+)
+def submit_training_job(
+    dataset: DatasetName,
+    session: WriteSession,
+    response: Response,
+    body: TrainingJobRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> TrainingJob:
+    """Queue a training of the tasks as they are declared now.
+
+    The same `Idempotency-Key` with the same body gives the same job for ever. A dataset's jobs run
+    one after the other.
+    """
+    body = body or TrainingJobRequest()
+    request = TrainingRequest(None if body.tasks is None else tuple(body.tasks), body.seed)
+    row = get_dataset(session, dataset)
+    found = training_jobs.submit_training(session, row, request, idempotency_key)
+    response.headers["Location"] = f"/v1/training-jobs/{found.job.id}"
+    response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return _shown(found)
+
+
+@router.get("/training-jobs", operation_id="listTrainingJobs", summary="Training jobs")
+def list_training_jobs(
+    session: ReadSession,
+    pagination: Pagination,
+    dataset: Annotated[str | None, Query(description="only this dataset's")] = None,
+    state: Annotated[list[State] | None, Query(description="only in these states")] = None,
+) -> Page[TrainingJob]:
+    """All training jobs, the newest first."""
+    jobs = training_jobs.list_training_jobs(
+        session,
+        dataset=None if dataset is None else get_dataset(session, dataset),
+        states=state or (),
+        before=pagination.after_str(),
+        limit=pagination.limit,
+    )
+    return pagination.page(jobs, _shown, lambda found: [found.job.id])
+
+
+@router.get("/training-jobs/{job_id}", operation_id="getTrainingJob", summary="One training job")
+def get_training_job(job_id: JobId, session: ReadSession, response: Response) -> TrainingJob:
+    """Its state, progress, and how it ended; `Retry-After` says when to ask again."""
+    shown = _shown(training_jobs.get_training_job(session, job_id))
+    if shown.finished_at is None:
+        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return shown
+
+
+@router.post(
+    "/training-jobs/{job_id}/cancel",
+    status_code=202,
+    operation_id="cancelTrainingJob",
+    summary="Stop a training job",
+)
+def cancel_training_job(job_id: JobId, session: WriteSession) -> TrainingJob:
+    """A queued job is cancelled at once; a running one is told to stop, after a grace killed.
+
+    Asking again changes nothing. A job that has succeeded or failed cannot be cancelled.
+    """
+    return _shown(training_jobs.cancel_training_job(session, job_id))
+
+
+def _known_job(job_id: JobId, session: ReadSession) -> str:
+    return training_jobs.get_training_job(session, job_id).job.id
+
+
+# A stream cannot answer 404 any more once it has begun: the job is looked up before.
+KnownJob = Annotated[str, Depends(_known_job, scope="function")]
+
+
+@router.get(
+    "/training-jobs/{job_id}/events",
+    operation_id="followTrainingJob",
+    summary="Follow a training job by server-sent events",
+    response_class=EventSourceResponse,
+)
+async def follow_training_job(
+    request: Request,
+    job_id: KnownJob,
+    settings: AppSettings,
+    sessions: SessionFactory,
+    last_event_id: Annotated[int, Header(ge=0, le=_MAX_ID, description="go on after this")] = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    """Events `state`, `progress` and `log`, from the first one on, until the job has ended."""
+    follower = Follower(sessions, job_id, settings.poll_s, request.app.state.stopping)
+    async for event in follower.events(last_event_id):
+        yield event
+
+
+@router.get(
+    "/training-jobs/{job_id}/log",
+    operation_id="getTrainingJobLog",
+    summary="The log of a training job",
+)
+def get_training_job_log(
+    job_id: KnownJob, session: ReadSession, pagination: Pagination
+) -> Page[JobLogLine]:
+    """What the job had to say, the oldest line first; tracebacks are in `fields.exception`."""
+    lines = training_jobs.job_history(
+        session, job_id, after=pagination.after_int() or 0, kind="log", limit=pagination.limit + 1
+    )
+    return pagination.page(
+        lines, lambda line: JobLogLine(at=line.created_at, **line.data), lambda line: [line.id]
+    )
+
+
+def _shown(found: training_jobs.TrainingJob) -> TrainingJob:
+    job = found.job
+    error = None
+    if job.error_code is not None:
+        error = JobFault(code=job.error_code, message=job.error_message or "")
+    return TrainingJob(
+        id=job.id,
+        dataset=found.dataset_name,
+        state=job.state,
+        tasks=[task["name"] for task in job.arguments["tasks"]],
+        seed=job.arguments["seed"],
+        dataset_revision=job.arguments["dataset_revision"],
+        progress=JobProgress(**job.progress) if job.progress else None,
+        result=job.result,
+        error=error,
+        attempt=job.attempt,
+        losses=job.losses,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+    )

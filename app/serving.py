@@ -1,0 +1,71 @@
+"""`ssmtl serve`: the API and, in a thread of the same process, a worker."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from app.db.migrate import upgrade
+from app.logs import configure_logging
+from app.main import create_app
+from app.settings import Settings
+from app.worker.handlers import HANDLERS
+from app.worker.loop import run_worker
+
+_GRACEFUL_SHUTDOWN_S = 5
+
+
+class _Server(uvicorn.Server):
+    """Says at once that the service is about to end: open event streams wait for that."""
+
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings, *, handlers: Mapping[str, str] = HANDLERS) -> None:
+    """Migrate the database and serve until SIGTERM or SIGINT; a running job is handed back."""
+    configure_logging(settings.log_level)
+    upgrade(settings.resolved_database_url)
+    app = create_app(settings)
+    stopping: threading.Event = app.state.stopping
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal once more when it has shut down; the worker still needs us then.
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
+    )
+    listening = config.bind_socket()  # a port that is taken ends us before a job is begun
+    with _embedded_worker(settings, stopping, handlers):
+        _Server(config, stopping).run(sockets=[listening])
+
+
+@contextmanager
+def _embedded_worker(
+    settings: Settings, stopping: threading.Event, handlers: Mapping[str, str]
+) -> Iterator[None]:
+    if not settings.embedded_worker:
+        yield
+        return
+    thread = threading.Thread(
+        target=run_worker, args=(settings, stopping), kwargs={"handlers": handlers}, name="worker"
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()

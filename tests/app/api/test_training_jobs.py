@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.engine import transaction
+from app.db.tables import Dataset, Import, Part, TaskRow
+from app.db.types import utc_now
+from app.jobs.claim import claim
+from app.jobs.ending import Failure, fail, finish
+from app.jobs.journal import write_log
+from app.jobs.lease import Run
+
+Sessions = sessionmaker[Session]
+
+BUYS = {
+    "entity": "user",
+    "target": {"kind": "occurs", "event_type": "purchase"},
+    "horizon_days": 30,
+    "weight": 1.0,
+}
+SPENDS = {**BUYS, "target": {"kind": "sum", "event_type": "purchase"}}
+
+
+@pytest.fixture
+def shop(session_factory: Sessions) -> str:
+    """A dataset with two declared tasks and a year of events."""
+    with transaction(session_factory) as session:
+        dataset = add_dataset(session, "shop")
+        add_events(session, dataset)
+        for name, declaration in (("buys_30d", BUYS), ("spends_30d", SPENDS)):
+            session.add(TaskRow(dataset_id=dataset.id, name=name, declaration=declaration))
+    return "shop"
+
+
+def add_dataset(session: Session, name: str) -> Dataset:
+    dataset = Dataset(name=name, time_zone="UTC", mapping={}, revision=1)
+    session.add(dataset)
+    session.flush()
+    return dataset
+
+
+def add_events(session: Session, dataset: Dataset) -> None:
+    first_at = datetime(2025, 1, 1, tzinfo=UTC)
+    counted = {
+        "rows_read": 1000,
+        "rows_accepted": 1000,
+        "rows_duplicate": 0,
+        "rows_rejected": 0,
+    }
+    upload = Import(
+        dataset_id=dataset.id,
+        table="events",
+        format="csv",
+        on_error="abort",
+        rejections_by_code={},
+        rejections=[],
+        dataset_revision=1,
+        **counted,
+    )
+    session.add(upload)
+    session.flush()
+    session.add(
+        Part(
+            dataset_id=dataset.id,
+            import_id=upload.id,
+            table="events",
+            path=f"datasets/{dataset.id}/part.parquet",
+            sha256="0",
+            rows=1000,
+            bytes=1,
+            first_at=first_at,
+            last_at=first_at + timedelta(days=365),
+            event_types={"purchase": 1000},
+            counts={"new_users": 9, "new_items": 9, "value": 1000, "quantity": 1000, "item": 1000},
+            schema_version=1,
+        )
+    )
+
+
+def submit(client: TestClient, shop: str, body: Any = None, key: str | None = None) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.post(f"/v1/datasets/{shop}/training-jobs", json=body, headers=headers)
+
+
+def claim_next(sessions: Sessions) -> Run:
+    with transaction(sessions) as session:
+        run = claim(session, worker="w", kinds=["training"], lease_s=30)
+    assert run is not None
+    return run
+
+
+def test_a_submitted_job_is_accepted_and_can_be_looked_at(client: TestClient, shop: str) -> None:
+    answer = submit(client, shop, {"seed": 7})
+    assert answer.status_code == 202
+    assert int(answer.headers["Retry-After"]) >= 1
+    job = client.get(answer.headers["Location"]).json()
+    assert job == answer.json()
+    assert (job["dataset"], job["state"], job["seed"]) == ("shop", "queued", 7)
+    assert job["tasks"] == ["buys_30d", "spends_30d"]
+    assert job["progress"] is None
+    assert job["error"] is None
+
+
+def test_a_body_is_not_needed_and_tasks_can_be_chosen(client: TestClient, shop: str) -> None:
+    assert submit(client, shop).json()["tasks"] == ["buys_30d", "spends_30d"]
+    assert submit(client, shop, {"tasks": ["spends_30d"]}).json()["tasks"] == ["spends_30d"]
+
+
+def test_the_declarations_are_frozen(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    submit(client, shop)
+    with transaction(session_factory) as session:
+        for row in session.query(TaskRow):
+            session.delete(row)
+    tasks = {task["name"]: task for task in claim_next(session_factory).arguments["tasks"]}
+    assert tasks == {
+        "buys_30d": {"name": "buys_30d", **BUYS},
+        "spends_30d": {"name": "spends_30d", **SPENDS, "target": SPENDS["target"]},
+    }
+
+
+def test_what_cannot_be_trained_is_refused_with_a_way_out(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    with transaction(session_factory) as session:
+        add_dataset(session, "empty")
+        add_events(session, add_dataset(session, "idle"))
+    no_events, no_tasks = submit(client, "empty"), submit(client, "idle")
+    assert (no_events.status_code, no_events.json()["code"]) == (409, "no_events")
+    assert "POST /v1/datasets/empty/imports" in no_events.json()["detail"]
+    assert (no_tasks.status_code, no_tasks.json()["code"]) == (409, "no_tasks")
+    assert "/v1/datasets/idle/task-suggestions" in no_tasks.json()["detail"]
+    unknown = submit(client, shop, {"tasks": ["buys_30d", "nope"]})
+    assert unknown.status_code == 422
+    assert [fault["pointer"] for fault in unknown.json()["errors"]] == ["/body/tasks"]
+    assert "'nope'" in unknown.json()["detail"]
+    assert submit(client, "nowhere").status_code == 404
+
+
+def test_a_task_that_the_log_no_longer_allows_is_refused(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    with transaction(session_factory) as session:
+        row = session.query(TaskRow).filter_by(name="buys_30d").one()
+        row.declaration = {**BUYS, "horizon_days": 3000}
+    answer = submit(client, shop)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_task")
+    assert "buys_30d" in answer.json()["detail"]
+
+
+def test_twenty_equal_requests_at_once_are_one_job(client: TestClient, shop: str) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: submit(client, shop, {"seed": 1}, "k"), range(20)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(client.get("/v1/training-jobs").json()["items"]) == 1
+
+
+def test_an_idempotency_key_belongs_to_its_request_for_ever(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    first = submit(client, shop, {"seed": 1}, "k").json()
+    reused = submit(client, shop, {"seed": 2}, "k")
+    assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    with transaction(session_factory) as session:
+        for row in session.query(TaskRow):
+            session.delete(row)
+    assert submit(client, shop, {"seed": 1}, "k").json()["id"] == first["id"]
+
+
+def test_the_list_is_paged_and_filtered(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    ids = [submit(client, shop, {"seed": seed}).json()["id"] for seed in range(5)]
+    client.post(f"/v1/training-jobs/{ids[0]}/cancel")
+    seen: list[str] = []
+    query: dict[str, Any] | None = {"limit": 2}
+    while query:
+        page = client.get("/v1/training-jobs", params=query).json()
+        seen += [job["id"] for job in page["items"]]
+        query = page["next_cursor"] and {"limit": 2, "cursor": page["next_cursor"]}
+    assert seen == sorted(ids, reverse=True)
+    cancelled = client.get("/v1/training-jobs", params={"state": "cancelled", "dataset": shop})
+    assert [job["id"] for job in cancelled.json()["items"]] == [ids[0]]
+    assert client.get("/v1/training-jobs", params={"dataset": "nowhere"}).status_code == 404
+    assert client.get("/v1/training-jobs", params={"state": "asleep"}).status_code == 422
+
+
+def test_cancel(client: TestClient, shop: str, session_factory: Sessions) -> None:
+    queued = submit(client, shop).json()["id"]
+    answer = client.post(f"/v1/training-jobs/{queued}/cancel")
+    assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
+    running = submit(client, shop).json()["id"]
+    run = claim_next(session_factory)
+    answer = client.post(f"/v1/training-jobs/{running}/cancel")
+    assert (answer.status_code, answer.json()["state"]) == (202, "cancelling")
+    with transaction(session_factory) as session:
+        fail(session, run, Failure("stopped", "stopped"))
+    assert client.post(f"/v1/training-jobs/{running}/cancel").json()["state"] == "cancelled"
+
+
+def test_an_ended_job_cannot_be_cancelled(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    job_id = submit(client, shop).json()["id"]
+    run = claim_next(session_factory)
+    with transaction(session_factory) as session:
+        finish(session, run, {"model_version": 1})
+    answer = client.post(f"/v1/training-jobs/{job_id}/cancel")
+    assert (answer.status_code, answer.json()["code"]) == (409, "job_ended")
+
+
+def test_a_failed_job_says_what_to_do(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    job_id = submit(client, shop).json()["id"]
+    run = claim_next(session_factory)
+    with transaction(session_factory) as session:
+        fail(session, run, Failure("not_enough_data", "send 90 days"))
+    answer = client.get(f"/v1/training-jobs/{job_id}")
+    assert answer.json()["error"] == {"code": "not_enough_data", "message": "send 90 days"}
+    assert "Retry-After" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["", "/events", "/log"])
+def test_an_unknown_job_is_not_found(client: TestClient, path: str) -> None:
+    answer = client.get(f"/v1/training-jobs/nope{path}")
+    assert answer.status_code == 404
+    assert "'nope'" in answer.json()["detail"]
+
+
+def test_the_log_is_paged(client: TestClient, shop: str, session_factory: Sessions) -> None:
+    job_id = submit(client, shop).json()["id"]
+    run = claim_next(session_factory)
+    lines = [{"level": "info", "message": f"line {n}", "fields": {"n": n}} for n in range(3)]
+    with transaction(session_factory) as session:
+        write_log(session, run, [(utc_now(), line) for line in lines])
+    page = client.get(f"/v1/training-jobs/{job_id}/log", params={"limit": 2}).json()
+    assert [line["message"] for line in page["items"]] == ["line 0", "line 1"]
+    rest = client.get(
+        f"/v1/training-jobs/{job_id}/log", params={"cursor": page["next_cursor"]}
+    ).json()
+    assert [line["fields"] for line in rest["items"]] == [{"n": 2}]
+    assert rest["next_cursor"] is None

@@ -1,0 +1,138 @@
+"""Workers in processes of their own or in threads, and jobs for them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.engine import transaction
+from app.db.tables import Dataset, Job, JobEvent, ModelVersion
+from app.jobs.cancel import cancel
+from app.jobs.states import TERMINAL
+from app.jobs.submit import NewJob, submit
+from app.settings import Settings
+from app.worker.loop import run_until_signalled, run_worker
+from tests.app.worker.fake_handlers import HANDLERS
+
+DEADLINE_S = 60.0
+Found = TypeVar("Found")
+
+
+def eventually(look: Callable[[], Found | None], what: str) -> Found:
+    """What `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"after {DEADLINE_S} s still not: {what}")
+
+
+def is_gone(pid: int) -> bool:
+    """Whether no such process runs (a zombie that waits for its parent does not)."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def hasty(settings: Settings) -> Settings:
+    """The same, with waits that tests have time for."""
+    return settings.model_copy(update={"lease_s": 2.0, "poll_s": 0.05, "cancel_grace_s": 0.5})
+
+
+class Workplace:
+    """A database with one dataset, and as many workers as a test starts."""
+
+    def __init__(self, settings: Settings, sessions: sessionmaker[Session]) -> None:
+        self.settings = settings
+        self.sessions = sessions
+        self.workers: list[BaseProcess] = []
+        self.threads: list[threading.Thread] = []
+        self.stopping = threading.Event()
+        with transaction(sessions) as session:
+            dataset = Dataset(name="shop", time_zone="UTC", mapping={})
+            session.add(dataset)
+            session.flush()
+            self.dataset_id = dataset.id
+
+    def start_worker(self) -> BaseProcess:
+        worker = multiprocessing.get_context("spawn").Process(
+            target=run_until_signalled, args=(self.settings,), kwargs={"handlers": HANDLERS}
+        )
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def start_worker_thread(self) -> None:
+        """A worker as `ssmtl serve` embeds it."""
+        thread = threading.Thread(
+            target=run_worker, args=(self.settings, self.stopping), kwargs={"handlers": HANDLERS}
+        )
+        thread.start()
+        self.threads.append(thread)
+
+    def end(self) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        for worker in self.workers:
+            if worker.is_alive() and worker.pid is not None:
+                os.kill(worker.pid, signal.SIGCONT)
+                worker.kill()
+            worker.join()
+
+    def submit(self, kind: str) -> str:
+        with transaction(self.sessions) as session:
+            return submit(session, NewJob(kind, self.dataset_id, arguments={})).id
+
+    def cancel(self, job_id: str) -> None:
+        with transaction(self.sessions) as session:
+            cancel(session, job_id)
+
+    def job(self, job_id: str) -> Job:
+        with transaction(self.sessions, write=False) as session:
+            return session.get_one(Job, job_id)
+
+    def ended(self, job_id: str) -> Job:
+        def look() -> Job | None:
+            job = self.job(job_id)
+            return job if job.state in TERMINAL else None
+
+        return eventually(look, f"job {job_id} has ended")
+
+    def run(self, kind: str) -> Job:
+        job_id = self.submit(kind)
+        self.start_worker_thread()
+        return self.ended(job_id)
+
+    def events(self, job_id: str, kind: str) -> list[dict[str, Any]]:
+        query = select(JobEvent.data).where(JobEvent.job_id == job_id, JobEvent.kind == kind)
+        with transaction(self.sessions, write=False) as session:
+            return list(session.scalars(query.order_by(JobEvent.id)).all())
+
+    def results(self) -> list[int]:
+        """Tokens of the runs that stored a result."""
+        with transaction(self.sessions, write=False) as session:
+            return [int(path) for path in session.scalars(select(ModelVersion.artifact_path))]
+
+    def sign(self, what: str, run_token: int = 1) -> int:
+        """Waits until a fake handler says so; the process that said it."""
+        path = self.settings.data_dir / "signs" / f"{what}-{run_token}"
+
+        def look() -> int | None:
+            return int(path.read_text()) if path.exists() else None
+
+        return eventually(look, f"run {run_token} has {what}")
