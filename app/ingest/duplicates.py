@@ -43,9 +43,9 @@ def new_ids(id_keys: Keys, parts: Sequence[PartFile], entity: str) -> int:
     """How many of these distinct ids no part has; the newest parts are looked at first."""
     missing = np.unique(id_keys)
     for part in reversed(parts):
-        file = pq.ParquetFile(part.path, read_dictionary=[entity])
-        if entity not in file.schema_arrow.names:
+        if entity not in pq.read_schema(part.path).names:
             continue
+        file = pq.ParquetFile(part.path, read_dictionary=[entity])
         for group in range(file.num_row_groups):
             if len(missing) == 0:
                 return 0

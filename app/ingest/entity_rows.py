@@ -15,7 +15,7 @@ from app.ingest.faults import BlockFaults, InvalidUpload
 from app.ingest.mapping import DEFAULT_COLUMNS, EntityMapping
 from app.ingest.row_keys import combined_keys, number_keys, text_keys
 
-ATTRIBUTE = "attribute:"
+NUMBER, CATEGORY, UNDECLARED = "number:", "category:", "undeclared:"
 """What the names of attribute columns begin with in a part, so that none is taken for an id."""
 
 MOST_ATTRIBUTES = 1000
@@ -34,14 +34,15 @@ class EntityChecks:
         self._entity = entity
         self.by_event_id = False
         self._id = _id_column(entity, mapping, upload)
-        self._sources, self._numbers = _attributes(mapping, upload, self._id)
+        self._sources = _sources(mapping, upload, self._id)
+        self._kinds = {name: _kind(mapping, name) for name in self._sources}
         self.wanted = frozenset([self._id, *self._sources.values()])
         self.schema = pa.schema(
             [
                 (entity, pa.string()),
                 *(
-                    (ATTRIBUTE + name, pa.float64() if name in self._numbers else pa.string())
-                    for name in self._sources
+                    (kind + name, pa.float64() if kind == NUMBER else pa.string())
+                    for name, kind in self._kinds.items()
                 ),
                 ("id_key", pa.uint64()),
                 ("key", pa.uint64()),
@@ -59,14 +60,15 @@ class EntityChecks:
         columns: dict[str, object] = {self._entity: ids, "id_key": id_key}
         content = [id_key]
         for name, source in self._sources.items():
-            content.append(text_keys(pa.array([name])).repeat(len(block)))
-            if name in self._numbers:
+            kind = self._kinds[name]
+            content.append(text_keys(pa.array([kind + name])).repeat(len(block)))
+            if kind == NUMBER:
                 numbers = checked_numbers(block, source, faults)
-                columns[ATTRIBUTE + name] = numbers
+                columns[kind + name] = numbers
                 content.append(number_keys(numbers))
             else:
                 texts = text_of(block.column(source))
-                columns[ATTRIBUTE + name] = texts
+                columns[kind + name] = texts
                 content.append(text_keys(texts))
         columns["key"] = combined_keys(content)
         return finished_block(block, columns, faults, self.schema)
@@ -81,20 +83,23 @@ def _id_column(entity: str, mapping: EntityMapping, upload: Upload) -> str:
     return found
 
 
-def _attributes(
-    mapping: EntityMapping, upload: Upload, id_column: str
-) -> tuple[dict[str, str], frozenset[str]]:
+def _sources(mapping: EntityMapping, upload: Upload, id_column: str) -> dict[str, str]:
+    """The source column of each attribute, by name: their order in the file says nothing."""
+    if mapping.attributes is not None:
+        return {
+            name: find_column(upload, attribute.column or name, f"attribute {name!r}")
+            for name, attribute in sorted(mapping.attributes.items())
+        }
+    names = sorted(name for name in upload.all_columns() if name != id_column)
+    if len(names) > MOST_ATTRIBUTES:
+        raise InvalidUpload(
+            f"{len(names):,} attribute columns are more than {MOST_ATTRIBUTES:,}: name those that "
+            "matter in the mapping's `attributes`"
+        )
+    return {name: name for name in names}
+
+
+def _kind(mapping: EntityMapping, name: str) -> str:
     if mapping.attributes is None:
-        names = [name for name in upload.all_columns() if name != id_column]
-        if len(names) > MOST_ATTRIBUTES:
-            raise InvalidUpload(
-                f"{len(names):,} attribute columns are more than {MOST_ATTRIBUTES:,}: name those "
-                "that matter in the mapping's `attributes`"
-            )
-        return {name: name for name in names}, frozenset()
-    sources = {
-        name: find_column(upload, attribute.column or name, f"attribute {name!r}")
-        for name, attribute in mapping.attributes.items()
-    }
-    numbers = {name for name, attribute in mapping.attributes.items() if attribute.type == "number"}
-    return sources, frozenset(numbers)
+        return UNDECLARED
+    return NUMBER if mapping.attributes[name].type == "number" else CATEGORY

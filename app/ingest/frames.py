@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, Part
 from app.ingest.cells import numbers_of
-from app.ingest.entity_rows import ATTRIBUTE
+from app.ingest.entity_rows import CATEGORY, NUMBER, UNDECLARED
 from app.ingest.event_rows import SCHEMA
 from app.ingest.parts import PartFile
 from model.errors import InvalidEvents
@@ -45,15 +45,26 @@ def load_event_log(
         InvalidEvents: There are no events.
     """
     parts = parts_of(session, dataset.id, data_dir)
+    return log_from_parts(parts, dataset.name, dataset.time_zone, until)
+
+
+def log_from_parts(
+    parts: Sequence[PartFile], dataset_name: str, time_zone: str, until: datetime | None = None
+) -> EventLog:
+    """The log that these parts hold; needs no database.
+
+    Raises:
+        InvalidEvents: There are no events.
+    """
     events = event_frame(parts, until)
     if events.empty:
         before = "" if until is None else f" until {until.isoformat()}"
-        raise InvalidEvents(f"dataset {dataset.name!r} has no events{before}: import some")
+        raise InvalidEvents(f"dataset {dataset_name!r} has no events{before}: import some")
     return EventLog.from_frames(
         events,
         users=entity_frame(parts, "user"),
         items=entity_frame(parts, "item"),
-        time_zone=dataset.time_zone,
+        time_zone=time_zone,
     )
 
 
@@ -88,14 +99,15 @@ def entity_frame(parts: Sequence[PartFile], entity: str) -> pd.DataFrame | None:
     table = table.filter(newest)
     columns = {entity: table.column(entity).to_pandas()}
     for name in table.column_names:
-        if name.startswith(ATTRIBUTE):
-            plain = name.removeprefix(ATTRIBUTE)
-            columns[plain if plain != entity else f"{plain}_"] = _attribute(table.column(name))
+        kind, separator, plain = name.partition(":")
+        if kind + separator in {NUMBER, CATEGORY, UNDECLARED}:
+            values = _attribute(table.column(name), as_number=kind + separator == UNDECLARED)
+            columns[plain if plain != entity else f"{plain}_"] = values
     return pd.DataFrame(columns)
 
 
-def _attribute(column: pa.ChunkedArray) -> pd.Series:
-    if not pa.types.is_floating(column.type):
+def _attribute(column: pa.ChunkedArray, *, as_number: bool) -> pd.Series:
+    if as_number:
         numbers = numbers_of(column.combine_chunks())
         if not numbers.unreadable.any() and not numbers.missing.all():
             return pd.Series(numbers.value)

@@ -128,18 +128,18 @@ def _apply(policy: Policy, staged: Staged) -> None:
     if rejected == 0:
         return
     if policy.on_error == "abort":
-        hint = "send it with on_error=skip to take the others"
+        hint = "Send it with on_error=skip to take the others."
     elif rejected == read:
-        hint = "no row is good: does the mapping fit the file?"
+        hint = "No row is good: does the mapping fit the file?"
     elif rejected / read > policy.max_error_ratio:
-        hint = f"max_error_ratio={policy.max_error_ratio:g} allows fewer"
+        hint = f"No more than max_error_ratio={policy.max_error_ratio:g} of them may be."
     else:
         return
     first = staged.first_rejections[0]
     column = f", column {first.column!r}" if first.column is not None else ""
     raise Invalid(
         f"{rejected:,} of {read:,} rows are bad, so nothing was stored; the first is row "
-        f"{first.row}{column}: {first.message}. {hint[0].upper()}{hint[1:]}.",
+        f"{first.row}{column}: {first.message}. {hint}",
         code="rows_rejected",
         errors=tuple(_field_error(rejection) for rejection in staged.first_rejections),
     )

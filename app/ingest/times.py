@@ -21,7 +21,7 @@ from app.ingest.cells import numbers_of, text_of
 Ambiguous = Literal["reject", "earlier", "later"]
 
 FIRST_US = 0  # 1970
-LAST_US = int(pd.Timestamp("2201-01-01").as_unit("us").value)
+LAST_US = int(np.datetime64("2201-01-01", "us").astype(np.int64))
 _US_OF_EPOCH = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 _OFFSET = r"([Zz]|[+-]\d{2}(:?\d{2})?)$"
 _ISO8601 = (
