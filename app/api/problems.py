@@ -162,6 +162,5 @@ def _document(app: FastAPI) -> None:
 
 
 def _use_problem_media_type(response: dict[str, Any]) -> None:
-    content = response.get("content", {})
-    if "application/json" in content:
-        content[MEDIA_TYPE] = content.pop("application/json")
+    # FastAPI gives it the media type of the route's own answer.
+    response["content"] = {MEDIA_TYPE: content for content in response.get("content", {}).values()}
