@@ -16,6 +16,9 @@ _SHARED: Sequence[Processor] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
+_SPOKEN = ("app", "model", "uvicorn")
+"""Loggers that speak at the level that was asked for; others only warn."""
+
 
 def configure_logging(level: str) -> None:
     """Send structlog's and the standard library's events to stderr in one form."""
@@ -47,10 +50,6 @@ def route_logging(handlers: Sequence[logging.Handler], level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.captureWarnings(capture=True)
-    logging.basicConfig(handlers=list(handlers), level=level.upper(), force=True)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-    for name in ("alembic", "httpx", "torch.onnx"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.basicConfig(handlers=list(handlers), level=logging.WARNING, force=True)
+    for name in _SPOKEN:
+        logging.getLogger(name).setLevel(level.upper())

@@ -23,6 +23,7 @@ from app.api.pagination import Page, Pagination
 from app.domain import training_jobs
 from app.domain.datasets import get_dataset
 from app.domain.training_jobs import TrainingRequest
+from model.config import Config
 
 router = APIRouter(tags=["training jobs"])
 
@@ -41,6 +42,9 @@ class TrainingJobRequest(BaseModel):
         default=None, min_length=1, description="names of declared tasks; left out: all of them"
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="of all that is random in it")
+    config: Config = Field(
+        default=Config(), description="hyperparameters; the defaults need no tuning"
+    )
 
 
 class JobProgress(BaseModel):
@@ -118,7 +122,8 @@ def submit_training_job(
     one after the other.
     """
     body = body or TrainingJobRequest()
-    request = TrainingRequest(None if body.tasks is None else tuple(body.tasks), body.seed)
+    names = None if body.tasks is None else tuple(body.tasks)
+    request = TrainingRequest(names, body.seed, body.config)
     row = get_dataset(session, dataset)
     found = training_jobs.submit_training(session, row, request, idempotency_key)
     response.headers["Location"] = f"/v1/training-jobs/{found.job.id}"

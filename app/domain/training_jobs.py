@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from app.jobs.cancel import cancel
 from app.jobs.events import EventKind, events_after
 from app.jobs.states import TERMINAL
 from app.jobs.submit import NewJob, submit, submitted_before
+from model.config import Config
 from model.errors import InvalidTask
 from model.tasks import LogProfile, Task, check_tasks
 
@@ -28,6 +30,16 @@ class TrainingRequest:
 
     task_names: tuple[str, ...] | None
     seed: int
+    config: Config
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "tasks": self.task_names and list(self.task_names),
+            "seed": self.seed,
+            "config": self.config.model_dump(mode="json"),
+        }
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def submit_training(
         Invalid: A named task is not declared, the log cannot give a task's labels, or the key was
             used for another request.
     """
-    new = NewJob(KIND, dataset.id, arguments={}, request=asdict(request))
+    new = NewJob(KIND, dataset.id, arguments={}, request=request.document)
     # First of all: the answer to a repeated request does not depend on what has changed since.
     job = submitted_before(session, idempotency_key, new.fingerprint)
     if job is None:
@@ -59,9 +71,9 @@ def submit_training(
         chosen = _choose(session, dataset, request.task_names)
         _check(chosen, log)
         arguments = {
+            **request.document,
             "tasks": [task.model_dump(mode="json") for task in chosen],
             "dataset_revision": dataset.revision,
-            "seed": request.seed,
         }
         new = NewJob(KIND, dataset.id, arguments, new.request)
         job = submit(session, new, idempotency_key=idempotency_key)

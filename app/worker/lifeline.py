@@ -17,11 +17,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 from app.worker.messages import RenewedLease, StopRequest
 
 EXIT_ABANDONED = 70
 _PR_SET_PDEATHSIG = 1
+_STORING_POLL_S = 0.1
 
 
 class Lifeline:
@@ -64,18 +66,20 @@ class Lifeline:
     def _listen(self) -> None:
         while True:
             remaining_s = self._until - time.monotonic()
-            if remaining_s <= 0 and not self._storing:
-                _abandon()
-            try:
-                if not self._connection.poll(max(remaining_s, 0.1)):
-                    continue
-                message = self._connection.recv()
-            except (EOFError, OSError):
-                _abandon()
+            message = self._receive(max(remaining_s, _STORING_POLL_S if self._storing else 0.0))
             if isinstance(message, RenewedLease):
                 self._until = message.until_monotonic
             elif isinstance(message, StopRequest):
                 self.stop_requested.set()
+            elif time.monotonic() >= self._until and not self._storing:
+                _abandon()  # and nothing waits in the pipe that would say otherwise
+
+    def _receive(self, timeout_s: float) -> object:
+        """The next message, None if there is none in time."""
+        try:
+            return self._connection.recv() if self._connection.poll(timeout_s) else None
+        except (EOFError, OSError):
+            _abandon()
 
 
 def _die_with_parent() -> None:
@@ -83,5 +87,5 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _abandon() -> None:
+def _abandon() -> NoReturn:
     os._exit(EXIT_ABANDONED)

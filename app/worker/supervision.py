@@ -95,7 +95,7 @@ class Supervision:
         renewal = Every(self._settings.lease_s / 3)
         look = Every(min(self._settings.poll_s, self._settings.lease_s / 3))
         journal = Every(JOURNAL_S)
-        while self._child.is_alive() and not self._stopping.is_set():
+        while self._goes_on():
             self._pipe.poll(_TICK_S)
             self._receive()
             if renewal.is_due():
@@ -108,6 +108,11 @@ class Supervision:
                 self._child.kill()
                 self._child.join()
                 self._say("error", "the job was killed because it did not stop by itself")
+
+    def _goes_on(self) -> bool:
+        # After its last word a child has nothing to do but to take its libraries down.
+        is_silent = self._last_word is None
+        return is_silent and self._child.is_alive() and not self._stopping.is_set()
 
     def _say(self, level: str, message: str) -> None:
         self._journal.add(LogLine(utc_now(), {"level": level, "message": message, "fields": {}}))
@@ -177,7 +182,8 @@ class Supervision:
                 log.warning("cannot store a job's end", job=self._run.job_id, error=str(error.orig))
                 if self._stopping.wait(1.0):
                     break  # the lease will run out
-        log.info("run ended", job=self._run.job_id, exit_code=exit_code)
+        code = None if self._last_word is None else self._last_word.code
+        log.info("run ended", job=self._run.job_id, exit_code=exit_code, failure=code)
 
     def _ending(self, exit_code: int | None) -> Callable[[Session], None]:
         failure = self._last_word

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 from tests.app.worker.workplace import Workplace, eventually, is_gone
 
+SHORT_LEASE_S = 3.0
+
 
 def test_a_terminated_worker_hands_its_job_back_at_once(workplace: Workplace) -> None:
     job_id = workplace.submit("wait_for_stop")
@@ -23,7 +25,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_takes_the_job_over(
     workplace: Workplace,
 ) -> None:
     job_id = workplace.submit("finish_when_told")
-    worker = workplace.start_worker()
+    worker = workplace.start_worker(lease_s=SHORT_LEASE_S)
     child = workplace.sign("started")
     worker.kill()
     worker.join()
@@ -39,7 +41,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_takes_the_job_over(
 
 def test_a_stopped_worker_that_wakes_up_has_no_effect(workplace: Workplace) -> None:
     job_id = workplace.submit("finish_when_told")
-    stopped = workplace.start_worker()
+    stopped = workplace.start_worker(lease_s=SHORT_LEASE_S)
     child = workplace.sign("started")
     assert stopped.pid is not None
     os.kill(stopped.pid, signal.SIGSTOP)
@@ -58,7 +60,7 @@ def test_a_stopped_worker_that_wakes_up_has_no_effect(workplace: Workplace) -> N
 
 def test_a_stopped_child_that_wakes_up_stores_nothing(workplace: Workplace) -> None:
     job_id = workplace.submit("finish_when_told")
-    worker = workplace.start_worker()
+    worker = workplace.start_worker(lease_s=SHORT_LEASE_S)
     child = workplace.sign("started")
     os.kill(child, signal.SIGSTOP)
     assert worker.pid is not None

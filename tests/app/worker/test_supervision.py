@@ -56,7 +56,7 @@ def test_a_well_behaved_job_stops_when_cancelled(workplace: Workplace) -> None:
 
 def test_a_job_that_does_not_listen_is_killed(workplace: Workplace) -> None:
     job_id = workplace.submit("ignore_stop")
-    workplace.start_worker_thread()
+    workplace.start_worker_thread(cancel_grace_s=0.2)
     child = workplace.sign("started")
     workplace.cancel(job_id)
     assert workplace.ended(job_id).state == "cancelled"

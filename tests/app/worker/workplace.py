@@ -50,7 +50,7 @@ def is_gone(pid: int) -> bool:
 
 def hasty(settings: Settings) -> Settings:
     """The same, with waits that tests have time for."""
-    return settings.model_copy(update={"lease_s": 2.0, "poll_s": 0.05, "cancel_grace_s": 0.5})
+    return settings.model_copy(update={"poll_s": 0.05})
 
 
 class Workplace:
@@ -68,18 +68,21 @@ class Workplace:
             session.flush()
             self.dataset_id = dataset.id
 
-    def start_worker(self) -> BaseProcess:
+    def start_worker(self, **update: object) -> BaseProcess:
+        """A worker as `ssmtl worker` runs it, perhaps with other settings."""
+        settings = self.settings.model_copy(update=update)
         worker = multiprocessing.get_context("spawn").Process(
-            target=run_until_signalled, args=(self.settings,), kwargs={"handlers": HANDLERS}
+            target=run_until_signalled, args=(settings,), kwargs={"handlers": HANDLERS}
         )
         worker.start()
         self.workers.append(worker)
         return worker
 
-    def start_worker_thread(self) -> None:
-        """A worker as `ssmtl serve` embeds it."""
+    def start_worker_thread(self, **update: object) -> None:
+        """A worker as `ssmtl serve` embeds it, perhaps with other settings."""
+        settings = self.settings.model_copy(update=update)
         thread = threading.Thread(
-            target=run_worker, args=(self.settings, self.stopping), kwargs={"handlers": HANDLERS}
+            target=run_worker, args=(settings, self.stopping), kwargs={"handlers": HANDLERS}
         )
         thread.start()
         self.threads.append(thread)

@@ -1,0 +1,109 @@
+"""The training handler: the dataset's log and the frozen tasks in, a model version out.
+
+The artifact is written in the run's scratch folder and moved to its place in the transaction that
+publishes it, as the last thing before the commit.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.db.engine import transaction
+from app.db.tables import Dataset
+from app.domain.model_versions import publish
+from app.errors import NotFound
+from app.ingest.frames import load_event_log
+from app.ingest.parts import dataset_folder
+from app.jobs.lease import state_of
+from app.jobs.states import JobState
+from app.worker.answering import answer_everything, rows_of
+from app.worker.job_run import JobRun
+from model import SSMTL, Config, Progress, Task
+from model.errors import Stopped
+from model.events import EventLog
+
+_FITTED = 0.9  # the share of the run that is over when the model is fitted
+_ANSWERED = 0.97
+
+
+def train(run: JobRun) -> None:
+    """Train one model for all tasks of the job and publish it.
+
+    Raises:
+        SSMTLError: the log does not fit the tasks, or the job was cancelled.
+    """
+    tasks = [Task.model_validate(task) for task in run.arguments["tasks"]]
+    _use_threads(run)
+    run.report("load", 0.0)
+    log, revision = _load(run)
+    run.log("events loaded", events=len(log), users=len(log.users), items=len(log.items))
+    config = Config.model_validate(run.arguments["config"])
+    estimator = SSMTL(tasks, config, seed=run.arguments["seed"])
+    estimator.fit(log, progress=lambda told: _report(run, told), stop=run.should_stop)
+    _save_and_publish(run, estimator, log, revision)
+
+
+def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: int) -> None:
+    scratch = run.scratch / "artifact"
+    estimator.save(scratch)
+    run.report("predict", _FITTED)
+    answers = []
+    for answer in answer_everything(estimator.predictor_, log):
+        if run.should_stop():
+            raise Stopped("stopped while predicting")
+        answers.append(answer)
+    run.report("store", _ANSWERED)
+    folder = dataset_folder(run.settings.data_dir, run.dataset_id) / "models"
+    artifact = folder / f"{run.job_id}-{run.run_token}"  # no other run ever writes there
+    with _kept_on_success(run, artifact), run.storing() as session:
+        version = publish(
+            session,
+            dataset_id=run.dataset_id,
+            job_id=run.job_id,
+            artifact_path=str(artifact.relative_to(run.settings.data_dir)),
+            dataset_revision=revision,
+            estimator_report=estimator.report_.model_dump(mode="json"),
+            task_graph=estimator.task_graph_.model_dump(mode="json"),
+            tasks=run.arguments["tasks"],
+            cutoff_at=estimator.cutoff_at_,
+            predictions=(row for answer in answers for row in rows_of(answer)),
+        )
+        run.finish(session, {"model_version": version.number})
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch.replace(artifact)
+
+
+def _use_threads(run: JobRun) -> None:
+    import torch
+
+    if run.settings.job_threads is not None:
+        torch.set_num_threads(run.settings.job_threads)
+
+
+def _load(run: JobRun) -> tuple[EventLog, int]:
+    with transaction(run.session_factory, write=False) as session:
+        dataset = session.get(Dataset, run.dataset_id)
+        if dataset is None:
+            raise NotFound("the dataset was deleted while its training waited")
+        return load_event_log(session, dataset, run.settings.data_dir), dataset.revision
+
+
+def _report(run: JobRun, told: Progress) -> None:
+    details = {"epoch": told.epoch, "losses": told.losses}
+    run.report(told.stage, _FITTED * told.fraction, **details)
+
+
+@contextmanager
+def _kept_on_success(run: JobRun, artifact: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with transaction(run.session_factory, write=False) as session:
+            # A commit whose answer was lost may have gone through all the same.
+            stored = state_of(session, run.run) == JobState.SUCCEEDED
+        if not stored:
+            shutil.rmtree(artifact, ignore_errors=True)
+        raise
