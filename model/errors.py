@@ -1,13 +1,13 @@
 """What can go wrong in the model.
 
-    SSMTLError                 every error of this package; `code` is stable, the message may change
-    ├── InvalidEvents          the log, users or items do not have the shape that is asked for
-    ├── InvalidTask            a task contradicts itself or the log
-    ├── NotEnoughData          the log is too short or too small to learn from
-    ├── UnknownTask            the model was not trained on this task
-    ├── UnknownEntity          neither the log nor the tables know this user or item
-    ├── InvalidArtifact        the files of a model are damaged or of another format
-    └── Stopped                the caller asked the training to stop
+SSMTLError                 every error of this package; `code` is stable, the message may change
+├── InvalidEvents          the log, users or items do not have the shape that is asked for
+├── InvalidTask            a task contradicts itself or the log
+├── NotEnoughData          the log is too short or too small to learn from
+├── UnknownTask            the model was not trained on this task
+├── UnknownEntity          neither the log nor the tables know this user or item
+├── InvalidArtifact        the files of a model are damaged or of another format
+└── Stopped                the caller asked the training to stop
 """
 
 from __future__ import annotations

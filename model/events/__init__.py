@@ -1,0 +1,24 @@
+"""The event log and its indices by user, item and pair."""
+
+from model.events.calendar import PERIOD_LABELS, exposure_hours, period_codes
+from model.events.index import EntityIndex, PairIndex
+from model.events.log import (
+    MICROSECONDS_PER_DAY,
+    Entities,
+    EventLog,
+    to_datetime,
+    to_microseconds,
+)
+
+__all__ = [
+    "MICROSECONDS_PER_DAY",
+    "PERIOD_LABELS",
+    "Entities",
+    "EntityIndex",
+    "EventLog",
+    "PairIndex",
+    "exposure_hours",
+    "period_codes",
+    "to_datetime",
+    "to_microseconds",
+]

@@ -1,0 +1,5 @@
+"""Predictions from a trained model; nothing here imports torch."""
+
+from model.prediction.predictor import Predictions, Predictor
+
+__all__ = ["Predictions", "Predictor"]

@@ -1,0 +1,31 @@
+"""Snapshots: features and labels of many entities at cutoffs, and the folds in time."""
+
+from model.snapshots.aggregates import Feature
+from model.snapshots.cutoffs import Fold, Part, final_part, folds, watermark_us
+from model.snapshots.features import Season, SnapshotPlan
+from model.snapshots.inputs import Inputs
+from model.snapshots.labels import Label, PeriodLabels
+from model.snapshots.reader import SnapshotReader
+from model.snapshots.seasonal import SeasonalNaive, shop_shares
+from model.snapshots.sequences import Sequences
+from model.snapshots.snapshot import Snapshot, take_snapshot
+
+__all__ = [
+    "Feature",
+    "Fold",
+    "Inputs",
+    "Label",
+    "Part",
+    "PeriodLabels",
+    "Season",
+    "SeasonalNaive",
+    "Sequences",
+    "Snapshot",
+    "SnapshotPlan",
+    "SnapshotReader",
+    "final_part",
+    "folds",
+    "shop_shares",
+    "take_snapshot",
+    "watermark_us",
+]

@@ -1,0 +1,179 @@
+"""The files of a trained model: safetensors and JSON with checksums, and the exported forward pass.
+
+    manifest.json        format version, SHA-256 and size of every other file
+    model.json           tasks, plan, how each task is served, report, task graph
+    weights.safetensors  the network's weights and the baselines' coefficients
+    network_<kind>.onnx  the forward pass of one entity kind
+
+Nothing in it is executed on loading (no pickle). It holds no optimizer and no self-supervised heads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from model.config import Config
+from model.distributions import Baselines, Layout, TaskServing
+from model.errors import InvalidArtifact
+from model.evaluation import Report, TaskGraph
+from model.snapshots import SeasonalNaive, SnapshotPlan
+from model.tasks import EntityKind, Task
+
+FORMAT_VERSION = 1
+_BASELINE_FIELDS = ("climatology", "features", "mean", "spread", "weights")
+
+
+class Description(BaseModel):
+    """The part of a model that is JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config: Config
+    seed: int
+    cutoff_at: datetime
+    plan: SnapshotPlan
+    tasks: dict[EntityKind, tuple[Task, ...]]
+    serving: dict[str, TaskServing]
+    seasonal: dict[str, SeasonalNaive]
+    report: Report
+    task_graph: TaskGraph
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A trained model as it lies on disk.
+
+    Attributes:
+        description: everything but arrays.
+        weights: the network's state by name.
+        baselines: per entity kind.
+        networks: the ONNX bytes per entity kind.
+    """
+
+    description: Description
+    weights: dict[str, NDArray[np.generic]]
+    baselines: dict[EntityKind, Baselines]
+    networks: dict[EntityKind, bytes]
+
+    def layout(self, entity: EntityKind) -> Layout:
+        """The order of an entity kind's tasks."""
+        return Layout(self.description.tasks[entity])
+
+    def save(self, path: Path) -> None:
+        """Write all files into a new folder, which appears whole or not at all.
+
+        Raises:
+            FileExistsError: the folder is there already.
+        """
+        path = Path(path)
+        if path.exists():
+            raise FileExistsError(f"{path} exists: choose a new folder for the model")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            files = self._files()
+            for name, content in files.items():
+                _write_durably(folder / name, content)
+            _write_durably(folder / "manifest.json", _manifest(files))
+            folder.chmod(0o755)
+            folder.replace(path)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _files(self) -> dict[str, bytes]:
+        tensors = {f"network.{name}": array for name, array in self.weights.items()}
+        for entity, baselines in self.baselines.items():
+            for field in _BASELINE_FIELDS:
+                tensors[f"baselines.{entity}.{field}"] = getattr(baselines, field)
+        return {
+            "model.json": self.description.model_dump_json(indent=1).encode(),
+            "weights.safetensors": save_tensors(
+                {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+            ),
+            **{f"network_{entity}.onnx": content for entity, content in self.networks.items()},
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> Artifact:
+        """Read a folder that `save` wrote.
+
+        Raises:
+            InvalidArtifact: a file is missing, damaged, or of another format version.
+        """
+        files = _checked_files(Path(path))
+        try:
+            description = Description.model_validate_json(files["model.json"])
+            tensors = load_tensors(files["weights.safetensors"])
+            return cls(
+                description=description,
+                weights={
+                    name.removeprefix("network."): array
+                    for name, array in tensors.items()
+                    if name.startswith("network.")
+                },
+                baselines={
+                    entity: Baselines(
+                        **{f: tensors[f"baselines.{entity}.{f}"] for f in _BASELINE_FIELDS}
+                    )
+                    for entity in description.tasks
+                },
+                networks={entity: files[f"network_{entity}.onnx"] for entity in description.tasks},
+            )
+        except (KeyError, ValidationError, SafetensorError) as error:
+            raise InvalidArtifact(
+                f"the model in {path} is not complete ({error}): train it again"
+            ) from error
+
+
+def _manifest(files: dict[str, bytes]) -> bytes:
+    entries = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in files.items()
+    }
+    return json.dumps({"format_version": FORMAT_VERSION, "files": entries}, indent=1).encode()
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _checked_files(path: Path) -> dict[str, bytes]:
+    try:
+        manifest = json.loads((path / "manifest.json").read_bytes())
+        version, entries = manifest["format_version"], manifest["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidArtifact(f"{path} holds no model: {error}") from error
+    if version != FORMAT_VERSION:
+        raise InvalidArtifact(
+            f"the model in {path} has format version {version}, this program reads "
+            f"{FORMAT_VERSION}: train it again"
+        )
+    return {name: _checked_file(path, name, entry["sha256"]) for name, entry in entries.items()}
+
+
+def _checked_file(path: Path, name: str, sha256: str) -> bytes:
+    try:
+        content = (path / Path(name).name).read_bytes()
+    except OSError as error:
+        raise InvalidArtifact(f"the model in {path} lacks {name}: train it again") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InvalidArtifact(f"{name} in {path} is damaged (its checksum differs): train it again")
+    return content

@@ -1,0 +1,38 @@
+"""The predictive distributions and where their parameters stand."""
+
+from model.distributions.baselines import Baselines, standardise
+from model.distributions.distributions import (
+    LOG_MEAN_RANGE,
+    LOG_SIGMA_RANGE,
+    LOG_SIZE_RANGE,
+    Distribution,
+    Scale,
+    of_task,
+)
+from model.distributions.layout import Group, Layout, LikelihoodName
+from model.distributions.serving import (
+    BASELINE_SOURCES,
+    Source,
+    TaskServing,
+    baseline_parameters,
+    served_parameters,
+)
+
+__all__ = [
+    "BASELINE_SOURCES",
+    "LOG_MEAN_RANGE",
+    "LOG_SIGMA_RANGE",
+    "LOG_SIZE_RANGE",
+    "Baselines",
+    "Distribution",
+    "Group",
+    "Layout",
+    "LikelihoodName",
+    "Scale",
+    "Source",
+    "TaskServing",
+    "baseline_parameters",
+    "of_task",
+    "served_parameters",
+    "standardise",
+]

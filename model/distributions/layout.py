@@ -1,0 +1,93 @@
+"""Where each task's parameters stand in the network's flat output.
+
+Tasks of one likelihood stand side by side, so that the network computes them in one batched
+operation: a group with T tasks and P parameters each takes T * P columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from model.tasks import PERIODS, PeakPeriod, Task
+
+LikelihoodName = Literal["bernoulli", "hurdle_negative_binomial", "hurdle_log_normal", "periods"]
+
+_LIKELIHOOD_OF: dict[str, LikelihoodName] = {
+    "occurs": "bernoulli",
+    "count": "hurdle_negative_binomial",
+    "sum": "hurdle_log_normal",
+    "peak_period": "periods",
+}
+_PARAMETERS = {"bernoulli": 1, "hurdle_negative_binomial": 3, "hurdle_log_normal": 3}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tasks with the same likelihood and number of parameters.
+
+    Attributes:
+        first_task: position of its first task in the layout.
+        first_column: position of its first parameter in the flat output.
+    """
+
+    likelihood: LikelihoodName
+    parameters: int
+    tasks: tuple[Task, ...]
+    first_task: int
+    first_column: int
+
+    @property
+    def task_slice(self) -> slice:
+        """Its tasks in the layout."""
+        return slice(self.first_task, self.first_task + len(self.tasks))
+
+    @property
+    def column_slice(self) -> slice:
+        """Its columns in the flat output."""
+        return slice(self.first_column, self.first_column + len(self.tasks) * self.parameters)
+
+
+class Layout:
+    """The order of an entity kind's tasks and of their parameters."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        by_key: dict[tuple[LikelihoodName, int], list[Task]] = {}
+        for task in tasks:
+            by_key.setdefault(_key(task), []).append(task)
+        groups: list[Group] = []
+        first_task = first_column = 0
+        for (likelihood, parameters), members in sorted(by_key.items()):
+            groups.append(Group(likelihood, parameters, tuple(members), first_task, first_column))
+            first_task += len(members)
+            first_column += len(members) * parameters
+        self.groups = tuple(groups)
+        self.tasks = tuple(task for group in groups for task in group.tasks)
+        self.columns = first_column
+        self._position = {task.name: index for index, task in enumerate(self.tasks)}
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def position(self, name: str) -> int:
+        """Where a task stands among the tasks."""
+        return self._position[name]
+
+    def group(self, name: str) -> Group:
+        """The group of a task."""
+        position = self.position(name)
+        return next(g for g in self.groups if g.task_slice.start <= position < g.task_slice.stop)
+
+    def columns_of(self, name: str) -> slice:
+        """The columns of a task's parameters."""
+        group = self.group(name)
+        start = group.first_column + (self.position(name) - group.first_task) * group.parameters
+        return slice(start, start + group.parameters)
+
+
+def _key(task: Task) -> tuple[LikelihoodName, int]:
+    likelihood = _LIKELIHOOD_OF[task.target.kind]
+    if isinstance(task.target, PeakPeriod):
+        return likelihood, PERIODS[task.target.period]
+    return likelihood, _PARAMETERS[likelihood]

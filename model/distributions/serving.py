@@ -1,0 +1,87 @@
+"""From the network's output to what is served: calibrated, or a baseline where that was better."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from model.distributions.baselines import Baselines
+from model.distributions.distributions import Scale
+from model.distributions.layout import Layout
+
+Source = Literal["model", "recency_frequency", "seasonal_naive", "climatology"]
+BASELINE_SOURCES: tuple[Source, ...] = ("climatology", "recency_frequency", "seasonal_naive")
+
+
+class TaskServing(BaseModel):
+    """How a task is served: from what, and with which calibration.
+
+    The calibrated parameter p is `slope[p] * parameter + shift[p]`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: Source = "model"
+    slope: tuple[float, ...] = ()
+    shift: tuple[float, ...] = ()
+    scale: Scale = Scale()
+
+    def calibrate(self, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(R, parameters) calibrated."""
+        if not self.slope:
+            return parameters
+        slope = np.asarray(self.slope, dtype=np.float32)
+        return parameters * slope + np.asarray(self.shift, dtype=np.float32)
+
+
+def served_parameters(
+    layout: Layout,
+    serving: dict[str, TaskServing],
+    network: NDArray[np.float32],
+    naive: dict[str, NDArray[np.float32]],
+    baselines: Baselines,
+    numbers: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The flat parameters that are served.
+
+    Args:
+        layout: the tasks of one entity kind.
+        serving: per task.
+        network: (R, columns) the network's output, seasonal naive included.
+        naive: (R, periods) log shares per peak-period task.
+        baselines: of the same layout.
+        numbers: (R, numeric features)
+    """
+    flat = np.empty_like(network)
+    for position, task in enumerate(layout.tasks):
+        columns = layout.columns_of(task.name)
+        how = serving[task.name]
+        flat[:, columns] = (
+            how.calibrate(network[:, columns])
+            if how.source == "model"
+            else baseline_parameters(
+                how.source, position, columns, naive.get(task.name), baselines, numbers
+            )
+        )
+    return flat
+
+
+def baseline_parameters(
+    source: Source,
+    position: int,
+    columns: slice,
+    naive: NDArray[np.float32] | None,
+    baselines: Baselines,
+    numbers: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """(R, parameters) one task's parameters from one baseline."""
+    if source == "climatology":
+        return np.repeat(baselines.climatology[None, columns], len(numbers), axis=0)
+    if source == "recency_frequency":
+        return baselines.recency_frequency(numbers, position, columns)
+    if source == "seasonal_naive" and naive is not None:
+        return naive
+    raise ValueError(f"{source} is no baseline of this task")

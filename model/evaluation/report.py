@@ -1,0 +1,98 @@
+"""What is said about a trained model: per task beside its baselines, on held-out time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.distributions import Source
+from model.tasks import Task
+
+
+class _Reported(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Score(_Reported):
+    """One predictor on one task's test rows."""
+
+    nll: float = Field(description="mean negative log-likelihood in nats")
+    skill: float = Field(description="1 - nll / nll of the climatology")
+    skill_low: float = Field(description="5% bound of the skill, bootstrap over rows")
+    skill_high: float = Field(description="95% bound of the skill, bootstrap over rows")
+    metrics: dict[str, float] = Field(
+        description="occurs: auroc, average_precision, calibration_error; counts and sums: "
+        "mean_absolute_error, auroc of any; periods: top1, top3, circular_error"
+    )
+
+
+class ReliabilityBin(_Reported):
+    """Among the rows of one bin, what was predicted and what happened."""
+
+    share: float
+    predicted: float
+    observed: float
+
+
+class TaskReport(_Reported):
+    """A task's quality on held-out time."""
+
+    task: Task
+    served: Source = Field(description="what answers: the model, or a baseline that was better")
+    test_at: datetime = Field(description="the cutoff that was tested at")
+    test_rows: int
+    observed_mean: float | None = Field(
+        description="mean of the test labels: a rate, a mean count or sum; none for periods"
+    )
+    scores: dict[Source, Score] = Field(description="the model beside its baselines")
+    reliability: tuple[ReliabilityBin, ...] = ()
+    note: str | None = Field(default=None, description="what a reader should know")
+
+    @property
+    def served_score(self) -> Score:
+        """The score of what answers."""
+        return self.scores[self.served]
+
+
+class JointReport(_Reported):
+    """How much the joint head gains over independent tasks, on the test rows of an entity kind."""
+
+    tasks: tuple[str, ...]
+    marginals_nll: float = Field(description="mean per row of the tasks' summed NLL, independent")
+    joint_nll: float = Field(description="the same by the chain rule in the order of `tasks`")
+    reversed_nll: float = Field(description="the same in reverse; how far they agree")
+
+
+class Report(_Reported):
+    """Everything that is said about a trained model."""
+
+    tasks: dict[str, TaskReport]
+    joint: dict[str, JointReport]
+    untested: dict[str, str] = Field(
+        default_factory=dict, description="tasks without a test, and why"
+    )
+    training_rows: dict[str, int]
+    epochs: int
+    fit_s: float
+    self_supervised_tasks: int
+
+
+class Edge(_Reported):
+    """Evidence from one task for another."""
+
+    source: str
+    target: str
+    weight: float = Field(description="learned strength; starts as the correlation of the labels")
+    correlation: float = Field(description="of the two tasks' training labels")
+    gain_nats: float = Field(
+        description="mean nats by which knowing the source's outcome improves the target's "
+        "prediction, on validation rows"
+    )
+
+
+class TaskGraph(_Reported):
+    """The learned graph of tasks: nodes in order, edges with the largest gain first."""
+
+    nodes: tuple[str, ...]
+    edges: tuple[Edge, ...]

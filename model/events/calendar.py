@@ -1,0 +1,61 @@
+"""Periods of the calendar in the shop's time zone: months of the year, ISO weeks, weekdays, hours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+_HOUR_US = 3_600_000_000
+
+PERIOD_LABELS: dict[str, tuple[str, ...]] = {
+    "month_of_year": tuple(str(month) for month in range(1, 13)),
+    "iso_week": tuple(str(week) for week in range(1, 54)),
+    "weekday": tuple(str(day) for day in range(1, 8)),
+    "hour": tuple(str(hour) for hour in range(24)),
+}
+"""What the periods of a cycle are called in answers; weekday 1 is Monday."""
+
+
+def period_codes(time_us: NDArray[np.int64], period: str, time_zone: str) -> NDArray[np.int64]:
+    """The period that each time falls in, from 0, by the shop's clocks.
+
+    Args:
+        time_us: (N,) microseconds since 1970, UTC.
+        period: a key of `PERIOD_LABELS`.
+        time_zone: IANA name.
+    """
+    local, inverse = _local_quarters(time_us, time_zone)
+    if period == "month_of_year":
+        codes = local.month.to_numpy() - 1
+    elif period == "iso_week":
+        codes = local.isocalendar().week.to_numpy().astype(np.int64) - 1
+    elif period == "weekday":
+        codes = local.dayofweek.to_numpy()
+    else:
+        codes = local.hour.to_numpy()
+    return np.asarray(codes, dtype=np.int64)[inverse]
+
+
+def local_days(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
+    """The shop's calendar day of each time, counted from 1970."""
+    local, inverse = _local_quarters(time_us, time_zone)
+    days = local.tz_localize(None).floor("D").astype("int64").to_numpy() // (24 * _HOUR_US)
+    return np.asarray(days, dtype=np.int64)[inverse]
+
+
+def _local_quarters(
+    time_us: NDArray[np.int64], time_zone: str
+) -> tuple[pd.DatetimeIndex, NDArray[np.int64]]:
+    # All offsets in use are whole quarter-hours, so one look-up per distinct one is exact.
+    quarters, inverse = np.unique(time_us // (_HOUR_US // 4), return_inverse=True)
+    utc = pd.DatetimeIndex((quarters * (_HOUR_US // 4)).astype("datetime64[us]"), tz="UTC")
+    return utc.tz_convert(time_zone), inverse
+
+
+def exposure_hours(start_us: int, end_us: int, period: str, time_zone: str) -> NDArray[np.float64]:
+    """How many hours of `(start, end]` fall into each period, to the quarter of an hour."""
+    step = _HOUR_US // 4
+    moments = np.arange(start_us + step // 2, end_us, step, dtype=np.int64)
+    size = len(PERIOD_LABELS[period])
+    return np.bincount(period_codes(moments, period, time_zone), minlength=size) / 4

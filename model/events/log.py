@@ -1,0 +1,222 @@
+"""The event log in columns: one shop's interactions, with its users and items.
+
+Times are int64 microseconds since 1970 in UTC, money is int64 cents (so that prefix sums are
+exact), ids are int32 codes into `users.ids` and `items.ids`; a code of -1 is an absent id. Rows are
+in the order of (time, row of the input).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from model.errors import InvalidEvents
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REQUIRED_COLUMNS = ("user", "item", "time", "event_type")
+
+
+@dataclass(frozen=True)
+class Entities:
+    """The users or the items: `attributes` has a row for each of `ids`, in that order."""
+
+    ids: pd.Index
+    attributes: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def codes(self, ids: pd.Series | pd.Index | list[str]) -> NDArray[np.int32]:
+        """The codes of these ids, -1 for an id that is missing or unknown."""
+        return self.ids.get_indexer(pd.Index(ids)).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """One shop's events in columns; all arrays have one entry per event.
+
+    `units` is the quantity, 1 where the log has none. `price_cents` is -1 where absent.
+    """
+
+    users: Entities
+    items: Entities
+    event_types: tuple[str, ...]
+    time_zone: str
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    time_us: NDArray[np.int64]
+    event_type: NDArray[np.int16]
+    units: NDArray[np.float64]
+    price_cents: NDArray[np.int64]
+    value_cents: NDArray[np.int64]
+    has_value: bool
+    has_quantity: bool
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+    @property
+    def first_us(self) -> int:
+        """Time of the first event."""
+        return int(self.time_us[0])
+
+    @property
+    def last_us(self) -> int:
+        """Time of the last event: the log says nothing about what comes after it."""
+        return int(self.time_us[-1])
+
+    @property
+    def span_days(self) -> float:
+        """From the first event to the last."""
+        return (self.last_us - self.first_us) / MICROSECONDS_PER_DAY
+
+    def is_type(self, name: str) -> NDArray[np.bool_]:
+        """Which events are of this type; none for a type that the log does not have."""
+        if name not in self.event_types:
+            return np.zeros(len(self), dtype=bool)
+        return self.event_type == self.event_types.index(name)
+
+    def until(self, time_us: int) -> EventLog:
+        """The same log as it was at a time: events after it are gone, codes stay."""
+        end = int(np.searchsorted(self.time_us, time_us, side="right"))
+        columns = ("user", "item", "time_us", "event_type", "units", "price_cents", "value_cents")
+        return replace(self, **{name: getattr(self, name)[:end] for name in columns})
+
+    @classmethod
+    def from_frames(
+        cls,
+        events: pd.DataFrame,
+        users: pd.DataFrame | None = None,
+        items: pd.DataFrame | None = None,
+        time_zone: str = "UTC",
+    ) -> EventLog:
+        """Sort, code and check the frames.
+
+        Args:
+            events: `user`, `item` (either may be missing in a row), `time` (naive times are
+                local to `time_zone`), `event_type`; optional `quantity`, `price`, `value`.
+            users: `user` and any attributes.
+            items: `item` and any attributes.
+            time_zone: the shop's, as an IANA name; months and weekdays are counted in it.
+
+        Raises:
+            InvalidEvents: a column is missing, a row has neither user nor item, or a time or
+                type is missing.
+        """
+        _check_zone(time_zone)
+        missing = [column for column in REQUIRED_COLUMNS if column not in events.columns]
+        if missing:
+            raise InvalidEvents(
+                f"the events have no column {missing[0]!r}; they have {list(events.columns)}"
+            )
+        time_us = _to_microseconds(events["time"], time_zone)
+        order = np.argsort(time_us, kind="stable")
+        user_ids, item_ids = _as_ids(events["user"]), _as_ids(events["item"])
+        if bool((user_ids.isna() & item_ids.isna()).any()):
+            raise InvalidEvents("an event has neither a user nor an item: give at least one")
+        if bool(events["event_type"].isna().any()):
+            raise InvalidEvents("an event has no event_type: fill it in")
+        user_table = _entities("user", user_ids, users)
+        item_table = _entities("item", item_ids, items)
+        types = pd.Categorical(events["event_type"].astype("str"))
+        quantity = _number(events, "quantity")
+        price = _number(events, "price")
+        value = _number(events, "value")
+        value = np.where(np.isnan(value), quantity * price, value)
+        return cls(
+            users=user_table,
+            items=item_table,
+            event_types=tuple(str(name) for name in types.categories),
+            time_zone=time_zone,
+            user=user_table.codes(user_ids)[order],
+            item=item_table.codes(item_ids)[order],
+            time_us=time_us[order],
+            event_type=np.asarray(types.codes, dtype=np.int16)[order],
+            units=np.where(np.isnan(quantity), 1.0, quantity)[order],
+            price_cents=_to_cents(price, absent=-1)[order],
+            value_cents=_to_cents(value, absent=0)[order],
+            has_value=bool((~np.isnan(value)).any()),
+            has_quantity=bool((~np.isnan(quantity)).any()),
+        )
+
+
+def to_datetime(time_us: int) -> datetime:
+    """Microseconds since 1970 as an aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=time_us)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970.
+
+    Raises:
+        InvalidEvents: the datetime has no zone.
+    """
+    if moment.tzinfo is None:
+        raise InvalidEvents(f"the time {moment} has no zone: attach one")
+    # Not `pd.Timestamp.value`: that counts nanoseconds whatever the unit.
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InvalidEvents(f"unknown time zone {name!r}: use an IANA name, e.g. UTC") from error
+
+
+def _to_microseconds(times: pd.Series, time_zone: str) -> NDArray[np.int64]:
+    parsed = pd.to_datetime(times)
+    if bool(parsed.isna().any()):
+        raise InvalidEvents("an event has no time: fill it in or leave the event out")
+    if parsed.dt.tz is None:
+        parsed = parsed.dt.tz_localize(time_zone, ambiguous="NaT", nonexistent="shift_forward")
+        if bool(parsed.isna().any()):
+            raise InvalidEvents(
+                f"an event's local time occurs twice in {time_zone} (clocks were set back): "
+                "give times with an offset"
+            )
+    microseconds: NDArray[np.int64] = (
+        parsed.dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
+    )
+    return microseconds
+
+
+def _as_ids(column: pd.Series) -> pd.Series:
+    present = column.notna()
+    ids = pd.Series(None, index=column.index, dtype="str")
+    ids[present] = column[present].astype("str")
+    return ids
+
+
+def _entities(name: str, seen: pd.Series, table: pd.DataFrame | None) -> Entities:
+    seen_ids = pd.Index(seen.dropna().unique())
+    if table is None:
+        ids = pd.Index(np.sort(seen_ids.to_numpy().astype(object)), dtype="str")
+        return Entities(ids=ids, attributes=pd.DataFrame(index=range(len(ids))))
+    if name not in table.columns:
+        raise InvalidEvents(f"the {name}s have no column {name!r}; they have {list(table.columns)}")
+    table = table.assign(**{name: _as_ids(table[name])}).dropna(subset=[name])
+    table = table.drop_duplicates(subset=[name], keep="last").set_index(name)
+    union = seen_ids.union(table.index)
+    ids = pd.Index(np.sort(union.to_numpy().astype(object)), dtype="str")
+    return Entities(ids=ids, attributes=table.reindex(ids).reset_index(drop=True))
+
+
+def _number(events: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    if column not in events.columns:
+        return np.full(len(events), np.nan)
+    return pd.to_numeric(events[column]).to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _to_cents(money: NDArray[np.float64], *, absent: int) -> NDArray[np.int64]:
+    cents: NDArray[np.int64] = np.where(
+        np.isnan(money), float(absent), np.rint(money * 100)
+    ).astype(np.int64)
+    return cents

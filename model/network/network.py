@@ -1,0 +1,183 @@
+"""The SSMTL network: one trunk per entity kind, shared embeddings, a task stage and a joint head.
+
+B = rows, F = numeric features, A = categorical attributes, L = events of a sequence,
+T = tasks, D = channels of the state
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.config import Config
+from model.distributions import Layout
+from model.network.joint_head import JointHead
+from model.network.likelihoods import negative_log_likelihood
+from model.network.sequence import SequencePooling
+from model.network.task_stage import TaskEmbeddings, TaskStage
+from model.network.trunk import EnsembleTrunk, NumericInput
+from model.tasks import EntityKind, Task
+
+
+@dataclass(frozen=True)
+class KindShape:
+    """How large the inputs of an entity kind are."""
+
+    entity: EntityKind
+    numbers: int
+    category_sizes: tuple[int, ...]
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The network's inputs for B rows of one entity kind, as tensors.
+
+    `items`, `types`, `gaps` and `values` are the sequence (B, L); `item` is the row's own item.
+    """
+
+    numbers: Tensor
+    categories: Tensor
+    item: Tensor
+    items: Tensor
+    types: Tensor
+    gaps: Tensor
+    values: Tensor
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Batch:
+        """From `SnapshotReader.arrays`."""
+        return cls(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+class EventEmbeddings(nn.Module):
+    """Vectors of items and event types, shared by all entity kinds; code 0 is unknown or none."""
+
+    def __init__(self, items: int, event_types: int, channels: int) -> None:
+        super().__init__()
+        self.item = nn.Embedding(items + 1, channels)
+        self.event_type = nn.Embedding(event_types + 1, channels)
+        nn.init.normal_(self.item.weight, std=0.1)
+        nn.init.normal_(self.event_type.weight, std=0.1)
+
+
+class KindNetwork(nn.Module):
+    """Trunk, task stage and joint head of one entity kind."""
+
+    def __init__(self, shape: KindShape, embeddings: EventEmbeddings, config: Config) -> None:
+        super().__init__()
+        channels = config.embedding
+        self.entity = shape.entity
+        self.layout = Layout(shape.tasks)
+        self.embeddings = embeddings
+        self.numeric = NumericInput(shape.numbers)
+        self.categories = nn.ModuleList(
+            nn.Embedding(size + 1, channels) for size in shape.category_sizes
+        )
+        inputs = shape.numbers + channels * len(shape.category_sizes)
+        if shape.entity != "item":
+            self.pooling = SequencePooling(channels)
+            self.event_value = nn.Linear(1, channels, bias=False)
+            inputs += self.pooling.outputs
+        if shape.entity != "user":
+            inputs += channels
+        if shape.entity == "pair":
+            inputs += 1
+        self.trunk = EnsembleTrunk(inputs, config.width, config.members, config.dropout)
+        self.stage = TaskStage(self.layout, config.width, config.task_channels)
+        self.joint = JointHead(self.layout, config.width, config.evidence_channels)
+        self.reconstruct = nn.Linear(config.width, shape.numbers)
+
+    def state(self, batch: Batch) -> Tensor:
+        """The shared state (B, D)."""
+        parts = [self.numeric(batch.numbers)]
+        parts += [
+            embedding(batch.categories[:, column])
+            for column, embedding in enumerate(self.categories)
+        ]
+        if self.entity != "user":
+            item_BC = self.embeddings.item(batch.item)
+            parts.append(item_BC)
+        if self.entity != "item":
+            pooled = self._pooled(batch)
+            parts.append(pooled)
+        if self.entity == "pair":
+            # How close the item is to what the user met: the first pooling decays most slowly.
+            likeness = (pooled[:, : item_BC.shape[1]] * item_BC).sum(dim=1, keepdim=True)
+            parts.append(likeness)
+        state: Tensor = self.trunk(torch.cat(parts, dim=1))
+        return state
+
+    def _pooled(self, batch: Batch) -> Tensor:
+        events_BLC = (
+            self.embeddings.item(batch.items)
+            + self.embeddings.event_type(batch.types)
+            + self.event_value(batch.values[..., None])
+        )
+        pooled: Tensor = self.pooling(events_BLC, batch.gaps, batch.types > 0)
+        return pooled
+
+    def nll(self, parameters_BO: Tensor, labels: Sequence[Tensor]) -> Tensor:
+        """(B, T) nats per row and task, NaN where the label is missing."""
+        parts = [
+            negative_log_likelihood(
+                group.likelihood,
+                parameters_BO[:, group.column_slice].unflatten(1, (-1, group.parameters)),
+                group_labels,
+            )
+            for group, group_labels in zip(self.layout.groups, labels, strict=True)
+        ]
+        return torch.cat(parts, dim=1)
+
+
+class SSMTLNetwork(nn.Module):
+    """All entity kinds together.
+
+    Args:
+        shapes: one per entity kind that has tasks.
+        items: how many items have an embedding.
+        event_types: how many event types there are.
+        config: sizes.
+    """
+
+    def __init__(
+        self, shapes: Sequence[KindShape], items: int, event_types: int, config: Config
+    ) -> None:
+        super().__init__()
+        self.embeddings = EventEmbeddings(items, event_types, config.embedding)
+        self.kinds = nn.ModuleDict(
+            {shape.entity: KindNetwork(shape, self.embeddings, config) for shape in shapes}
+        )
+        self.layouts = {
+            shape.entity: kind.layout
+            for shape, kind in zip(shapes, self.kinds.values(), strict=True)
+            if isinstance(kind, KindNetwork)
+        }
+        names = [task.name for layout in self.layouts.values() for task in layout.tasks]
+        self.task_names = tuple(names)
+        self.task_embeddings = TaskEmbeddings(len(names), config.task_channels)
+
+    def kind(self, entity: EntityKind) -> KindNetwork:
+        """The part of one entity kind."""
+        network = self.kinds[entity]
+        assert isinstance(network, KindNetwork)
+        return network
+
+    def marginals(self, entity: EntityKind, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The shared state (B, D) and every task's parameters (B, columns), nothing known."""
+        kind = self.kind(entity)
+        state = kind.state(batch)
+        embeddings = self.task_embeddings()[self._task_slice(entity)]
+        return state, kind.stage(state, embeddings)
+
+    def _task_slice(self, entity: EntityKind) -> slice:
+        start = 0
+        for name, layout in self.layouts.items():
+            if name == entity:
+                return slice(start, start + len(layout))
+            start += len(layout)
+        raise KeyError(entity)

@@ -1,0 +1,28 @@
+"""Which items are worth ranking for a user: those met recently, and the popular ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.snapshots import SnapshotReader
+from model.snapshots.history import Rows
+from model.snapshots.pairs import popularity, recent_items
+
+RECENT_ITEMS = 20
+POPULAR_ITEMS = 20
+
+
+def candidate_pairs(
+    reader: SnapshotReader, cutoff_us: int, lookback_days: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The (users, items) codes of the candidates, each pair once."""
+    users = reader.active("user", cutoff_us, lookback_days)
+    met_users, met_items = recent_items(reader.users, Rows(users, cutoff_us), RECENT_ITEMS)
+    popular = popularity(reader.items, cutoff_us)
+    top = np.argsort(-popular, kind="stable")[:POPULAR_ITEMS]
+    top = top[popular[top] > 0]
+    packed = np.unique(
+        np.concatenate([met_users << 32 | met_items, (users[:, None] << 32 | top).ravel()])
+    )
+    return packed >> 32, packed & 0xFFFFFFFF

@@ -1,0 +1,162 @@
+"""What the network reads about an entity at a cutoff, as declared columns.
+
+A plan is made once, from the log as it was at the last training cutoff, and is stored with the
+model: the same plan and code give the features of training and of serving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from model.config import Config
+from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
+from model.tasks import EntityKind, PeakPeriod, PeriodName, Task
+
+WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, 90, 365, None)
+LAG_WEEKS = (2, 3, 4, 5)
+MAX_EVENT_TYPES = 8
+MAX_CATEGORIES = 200
+MIN_CATEGORY_ROWS = 5
+MIN_ITEM_EVENTS = 5
+UNKNOWN = 0
+"""The code of a category or item that the model has not met."""
+
+
+class Season(BaseModel):
+    """A cycle whose past shares are features: those of the peak-period tasks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    period: PeriodName
+    event_type: str
+    of: str
+
+    @classmethod
+    def of_target(cls, target: PeakPeriod) -> Season:
+        """The season that a target asks about."""
+        return cls(period=target.period, event_type=target.event_type, of=target.of)
+
+
+class FeaturePlan(BaseModel):
+    """Which features an entity kind has; everything that was learned from the log is in here.
+
+    `categories` maps each categorical attribute to its known values: the code of the n-th is n + 1,
+    0 is unknown or missing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    entity: EntityKind
+    event_types: tuple[str, ...]
+    windows_days: tuple[int | None, ...]
+    has_value: bool
+    has_quantity: bool
+    has_price: bool
+    has_annual_calendar: bool
+    seasons: tuple[Season, ...]
+    numbers: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def from_log(
+        cls, log: EventLog, entity: EntityKind, tasks: Iterable[Task], history_days: float
+    ) -> FeaturePlan:
+        """Choose the features that the log can fill.
+
+        Args:
+            log: what is known at the last training cutoff.
+            entity: user or item.
+            tasks: their peak periods become seasons.
+            history_days: from the log's start to the last training cutoff.
+        """
+        counts = np.bincount(log.event_type, minlength=len(log.event_types))
+        frequent = np.argsort(-counts, kind="stable")[:MAX_EVENT_TYPES]
+        table = log.users if entity == "user" else log.items
+        numbers, categories = _attributes(table)
+        seasons = {
+            Season.of_target(task.target)
+            for task in tasks
+            if isinstance(task.target, PeakPeriod) and task.entity == entity
+        }
+        return cls(
+            entity=entity,
+            event_types=tuple(log.event_types[code] for code in sorted(frequent)),
+            windows_days=tuple(
+                days for days in WINDOWS_DAYS if days is None or days < 2 * history_days
+            ),
+            has_value=log.has_value,
+            has_quantity=log.has_quantity,
+            has_price=bool((log.price_cents >= 0).any()),
+            has_annual_calendar=history_days >= 2 * 365,
+            seasons=tuple(sorted(seasons, key=str)),
+            numbers=numbers,
+            categories=categories,
+        )
+
+
+class SnapshotPlan(BaseModel):
+    """Everything that turns a log into the network's inputs.
+
+    `item_ids` are the items with an embedding: the code of the n-th is n + 1.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    users: FeaturePlan
+    items: FeaturePlan
+    item_ids: tuple[str, ...]
+    sequence_length: int
+
+    @classmethod
+    def from_log(
+        cls, log: EventLog, tasks: Iterable[Task], config: Config, until_us: int
+    ) -> SnapshotPlan:
+        """Learn vocabularies and columns from the events up to a time.
+
+        Args:
+            log: the whole log; what comes after `until_us` is not looked at.
+            tasks: their peak periods become seasons.
+            config: sizes.
+            until_us: the last training cutoff.
+        """
+        tasks = tuple(tasks)
+        known = log.until(until_us)
+        history_days = (until_us - log.first_us) / MICROSECONDS_PER_DAY
+        counts = np.bincount(known.item[known.item >= 0], minlength=len(log.items))
+        frequent = np.argsort(-counts, kind="stable")[: config.item_vocabulary]
+        frequent = np.sort(frequent[counts[frequent] >= MIN_ITEM_EVENTS])
+        return cls(
+            users=FeaturePlan.from_log(known, "user", tasks, history_days),
+            items=FeaturePlan.from_log(known, "item", tasks, history_days),
+            item_ids=tuple(map(str, log.items.ids[frequent])),
+            sequence_length=config.sequence_length,
+        )
+
+    def for_entity(self, entity: EntityKind) -> tuple[FeaturePlan, ...]:
+        """The plans whose columns an entity kind's rows have; a pair has both."""
+        match entity:
+            case "user":
+                return (self.users,)
+            case "item":
+                return (self.items,)
+            case "pair":
+                return (self.users, self.items)
+
+
+def _attributes(table: Entities) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    numbers: list[str] = []
+    categories: dict[str, tuple[str, ...]] = {}
+    for name in map(str, table.attributes.columns):
+        column = table.attributes[name]
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            numbers.append(name)
+            continue
+        counts = column.dropna().astype("str").value_counts()
+        known = counts[counts >= MIN_CATEGORY_ROWS].index[:MAX_CATEGORIES]
+        if len(known) > 1:
+            categories[name] = tuple(sorted(map(str, known)))
+    return tuple(numbers), categories

@@ -1,0 +1,155 @@
+"""Snapshots: the inputs and labels of many entities at some cutoffs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import Config
+from model.events import MICROSECONDS_PER_DAY
+from model.snapshots.cutoffs import Part
+from model.snapshots.history import Rows
+from model.snapshots.inputs import Inputs
+from model.snapshots.labels import Label, PeriodLabels, label
+from model.snapshots.pairs import sample_pairs
+from model.snapshots.reader import SnapshotReader
+from model.tasks import EntityKind, Task
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Rows of one entity kind with what happened next.
+
+    Attributes:
+        entity: the kind.
+        inputs: R rows.
+        labels: per task, see `label`.
+        weights: (R,) how many entities of the population each row stands for.
+    """
+
+    entity: EntityKind
+    inputs: Inputs
+    labels: dict[str, Label]
+    weights: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def take_snapshot(
+    reader: SnapshotReader,
+    entity: EntityKind,
+    tasks: Sequence[Task],
+    part: Part,
+    config: Config,
+    rng: np.random.Generator,
+) -> Snapshot | None:
+    """The rows of a part: entities active before each cutoff, at most `config.max_rows` in all.
+
+    Returns:
+        None where no entity is active or no task has a label.
+    """
+    pieces: list[Snapshot] = []
+    for cutoff_us in part.cutoffs_us:
+        labelled = [task for task in tasks if _has_label(task, cutoff_us, part.label_end_us)]
+        if not labelled:
+            continue
+        share = config.max_rows // len(part.cutoffs_us)
+        piece = (
+            _pairs_at(reader, labelled, cutoff_us, share, config, rng)
+            if entity == "pair"
+            else _entities_at(reader, entity, cutoff_us, share, config, rng)
+        )
+        inputs, codes, weights = piece
+        if len(inputs):
+            rows = Rows(codes, cutoff_us)
+            labels = {t.name: _label(reader, t, rows, part.label_end_us) for t in tasks}
+            pieces.append(Snapshot(entity, inputs, labels, weights))
+    return _concatenate(entity, pieces) if pieces else None
+
+
+def _has_label(task: Task, cutoff_us: int, label_end_us: int) -> bool:
+    if task.target.kind == "peak_period":
+        return cutoff_us < label_end_us
+    return cutoff_us + task.horizon_days * MICROSECONDS_PER_DAY <= label_end_us
+
+
+_Piece = tuple[Inputs, NDArray[np.int64], NDArray[np.float32]]
+
+
+def _entities_at(
+    reader: SnapshotReader,
+    entity: EntityKind,
+    cutoff_us: int,
+    limit: int,
+    config: Config,
+    rng: np.random.Generator,
+) -> _Piece:
+    codes = reader.active(entity, cutoff_us, config.lookback_days)
+    if len(codes) > limit:
+        codes = np.sort(rng.choice(codes, size=limit, replace=False))
+    read = reader.user_inputs if entity == "user" else reader.item_inputs
+    return read(codes, cutoff_us), codes, np.ones(len(codes), dtype=np.float32)
+
+
+def _pairs_at(
+    reader: SnapshotReader,
+    tasks: Sequence[Task],
+    cutoff_us: int,
+    limit: int,
+    config: Config,
+    rng: np.random.Generator,
+) -> _Piece:
+    users = reader.active("user", cutoff_us, config.lookback_days)
+    per_user = config.pair_history + config.pair_negatives
+    if len(users) * per_user > limit:
+        users = np.sort(rng.choice(users, size=max(1, limit // per_user), replace=False))
+    pairs = sample_pairs(
+        reader.users,
+        reader.items,
+        Rows(users, cutoff_us),
+        max(task.horizon_days for task in tasks),
+        history_limit=config.pair_history,
+        negatives=config.pair_negatives,
+        rng=rng,
+    )
+    codes = reader.pair_index.codes(pairs.users, pairs.items)
+    return reader.pair_inputs(pairs.users, pairs.items, cutoff_us), codes, pairs.weights
+
+
+def _label(reader: SnapshotReader, task: Task, rows: Rows, label_end_us: int) -> Label:
+    history = reader.history(task.entity)
+    if task.entity != "pair":
+        return label(history, task, rows, label_end_us)
+    met = np.flatnonzero(rows.entities >= 0)  # a pair that never has an event has no code
+    seen = label(history, task, Rows(rows.entities[met], rows.cutoff_us), label_end_us)
+    assert not isinstance(seen, PeriodLabels)
+    missing = rows.cutoff_us + task.horizon_days * MICROSECONDS_PER_DAY > label_end_us
+    labels = np.full(len(rows), np.nan if missing else 0, dtype=np.float32)
+    labels[met] = seen
+    return labels
+
+
+def _concatenate(entity: EntityKind, pieces: Sequence[Snapshot]) -> Snapshot:
+    labels: dict[str, Label] = {}
+    for name in pieces[0].labels:
+        columns = [piece.labels[name] for piece in pieces]
+        periods = [column for column in columns if isinstance(column, PeriodLabels)]
+        plain = [column for column in columns if not isinstance(column, PeriodLabels)]
+        labels[name] = (
+            PeriodLabels(
+                np.concatenate([column.amounts for column in periods]),
+                np.concatenate([column.exposure for column in periods]),
+            )
+            if periods
+            else np.concatenate(plain)
+        )
+    return Snapshot(
+        entity=entity,
+        inputs=Inputs.concatenate([piece.inputs for piece in pieces]),
+        labels=labels,
+        weights=np.concatenate([piece.weights for piece in pieces]),
+    )

@@ -1,0 +1,144 @@
+"""Fits the baselines: climatology, and recency-frequency as a small generalised linear model.
+
+Both maximise the same likelihood as the network, so their NLLs compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.distributions import Baselines, Layout, standardise
+from model.network.likelihoods import negative_log_likelihood
+from model.tasks import Task
+from model.training.examples import Examples
+
+FEATURES_PER_TASK = 4
+MAX_ROWS = 10_000
+_RIDGE = 1e-4
+_ITERATIONS = 40
+
+
+def fit_baselines(
+    examples: Examples, layout: Layout, columns: Sequence[str], rng: np.random.Generator
+) -> Baselines:
+    """Fit both baselines of all of an entity kind's tasks at once.
+
+    Args:
+        examples: training rows; at most `MAX_ROWS` are used.
+        layout: the tasks.
+        columns: the names of the numeric inputs.
+        rng: chooses the rows.
+    """
+    rows = np.arange(len(examples))
+    if len(rows) > MAX_ROWS:
+        rows = np.sort(rng.choice(rows, size=MAX_ROWS, replace=False))
+    chosen = np.array([_features(task, columns) for task in layout.tasks])
+    numbers = examples.inputs.numbers[rows].astype(np.float64)
+    mean = np.nan_to_num(_column_means(numbers)[chosen]).astype(np.float32)
+    spread = np.nan_to_num(_column_spreads(numbers)[chosen], nan=1.0).astype(np.float32)
+    spread = np.where(spread > 1e-6, spread, np.float32(1))
+    inputs_RTF = torch.from_numpy(
+        standardise(examples.inputs.numbers[rows][:, chosen], mean, spread)
+    )
+    nobody_RTF = torch.zeros(len(rows), len(layout), FEATURES_PER_TASK)
+    constant = _fit(examples, layout, rows, nobody_RTF, _start(examples, layout, rows))
+    weights = _fit(examples, layout, rows, inputs_RTF, constant)
+    return Baselines(
+        climatology=constant[:, -1].numpy(),
+        features=chosen,
+        mean=mean,
+        spread=spread,
+        weights=weights.numpy(),
+    )
+
+
+def _column_means(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = ~np.isnan(numbers)
+    return np.nansum(numbers, axis=0) / np.maximum(known.sum(axis=0), 1)
+
+
+def _column_spreads(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.maximum((~np.isnan(numbers)).sum(axis=0), 1)
+    centred = numbers - _column_means(numbers)
+    return np.sqrt(np.nansum(centred**2, axis=0) / known)
+
+
+def _features(task: Task, columns: Sequence[str]) -> list[int]:
+    """The columns of recency, frequency (all and recent) and tenure that fit the task."""
+    event_type = task.target.event_type
+    wanted = (
+        [
+            f"pair_{event_type}_recency",
+            f"pair_{event_type}_events_all",
+            f"item_{event_type}_events_30d",
+            f"user_{event_type}_events_30d",
+        ]
+        if task.entity == "pair"
+        else [
+            f"{event_type}_recency",
+            f"{event_type}_events_all",
+            f"{event_type}_events_30d",
+            "tenure",
+        ]
+    )
+    fallback = "user_recency" if task.entity == "pair" else "recency"
+    return [columns.index(name if name in columns else fallback) for name in wanted]
+
+
+def _start(examples: Examples, layout: Layout, rows: NDArray[np.int64]) -> Tensor:
+    """(columns, features + 1) where to start: base rates, and for periods the mean forecast."""
+    start = torch.zeros(layout.columns, FEATURES_PER_TASK + 1)
+    for group, labels in zip(layout.groups, examples.labels, strict=True):
+        for index, task in enumerate(group.tasks):
+            columns = layout.columns_of(task.name)
+            if group.likelihood == "periods":
+                start[columns, -1] = examples.offsets[rows][:, columns].mean(dim=0)
+                continue
+            known = labels[rows, index]
+            some = (known > (-torch.inf if group.likelihood == "hurdle_log_normal" else 0)).float()
+            rate = some[~known.isnan()].mean().nan_to_num(0.5).clamp(1e-5, 1 - 1e-5)
+            start[columns.start, -1] = torch.logit(rate)
+    return start
+
+
+def _fit(
+    examples: Examples,
+    layout: Layout,
+    rows: NDArray[np.int64],
+    inputs_RTF: Tensor,
+    start: Tensor,
+) -> Tensor:
+    """(columns, features + 1) of the greatest likelihood; peak periods stay as they start."""
+    weights = start.clone().requires_grad_()
+    row_weights = examples.weights[rows]
+    labels = [group_labels[rows] for group_labels in examples.labels]
+    optimizer = torch.optim.LBFGS(
+        [weights], max_iter=_ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = _RIDGE * (weights[:, :-1].square().sum() + (weights - start).square().sum())
+        for group, known in zip(layout.groups, labels, strict=True):
+            if group.likelihood == "periods":
+                continue
+            shape = (len(group.tasks), group.parameters, FEATURES_PER_TASK + 1)
+            of_group = weights[group.column_slice].view(shape)
+            parameters = (
+                torch.einsum("rtf,tpf->rtp", inputs_RTF[:, group.task_slice], of_group[..., :-1])
+                + of_group[..., -1]
+            )
+            nll = negative_log_likelihood(group.likelihood, parameters, known)
+            seen = ~nll.isnan()
+            per_task = torch.where(seen, nll * row_weights[:, None], 0.0).sum(dim=0)
+            loss = loss + (per_task / seen.sum(dim=0).clamp_min(1)).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)
+    return weights.detach()

@@ -1,0 +1,58 @@
+"""Calibration of the network's parameters on validation rows.
+
+Each parameter p of a task becomes slope * p + shift: for probabilities this is Platt's scaling, for
+amounts it moves and scales the location and the spread, for periods it is a temperature (the slope
+alone). Fitted by maximum likelihood with a pull towards the identity, so that few rows change little.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from model.network import KindNetwork
+
+_PULL = 20.0
+"""How many rows' worth of evidence the identity has."""
+
+
+def fit_calibration(
+    kind: KindNetwork, marginals_RO: Tensor, labels: list[Tensor], weights_R: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The (columns,) slopes and shifts that make the validation rows most likely."""
+    columns = kind.layout.columns
+    slope = torch.ones(columns, requires_grad=True)
+    shift = torch.zeros(columns, requires_grad=True)
+    moves = torch.ones(columns)
+    for group in kind.layout.groups:
+        if group.likelihood == "periods":
+            moves[group.column_slice] = 0.0
+    optimizer = torch.optim.LBFGS([slope, shift], max_iter=50, line_search_fn="strong_wolfe")
+
+    def calibrated_slope() -> Tensor:
+        """One slope for all periods of a task."""
+        parts = [
+            slope[group.column_slice]
+            .view(-1, group.parameters)
+            .mean(dim=1, keepdim=True)
+            .expand(-1, group.parameters)
+            .flatten()
+            if group.likelihood == "periods"
+            else slope[group.column_slice]
+            for group in kind.layout.groups
+        ]
+        return torch.cat(parts)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        nll = kind.nll(marginals_RO * calibrated_slope() + shift * moves, labels)
+        known = ~nll.isnan()
+        rows = known.sum(dim=0).clamp_min(1)
+        mean = torch.where(known, nll * weights_R[:, None], 0.0).sum(dim=0) / rows
+        pull = _PULL / rows.min() * ((slope - 1).square().sum() + shift.square().sum())
+        loss = mean.sum() + pull
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)
+    return calibrated_slope().detach(), (shift * moves).detach()

@@ -1,0 +1,124 @@
+"""A snapshot as tensors that batches are selected from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.distributions import Group, Layout, Scale
+from model.network import Batch
+from model.snapshots import Inputs, PeriodLabels, SeasonalNaive, Snapshot, SnapshotReader
+
+_LOG_NO_EXPOSURE = -30.0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All rows of one entity kind.
+
+    Attributes:
+        inputs: R rows; the sequences are gathered per batch.
+        reader: gathers them.
+        labels: per group of the layout, see `negative_log_likelihood`.
+        offsets: (R, columns) added to the network's output: the seasonal naive forecast of
+            peak-period tasks, so that the network learns what is beyond it; else 0.
+        weights: (R,) mean 1.
+        naive: (R, periods) log shares per peak-period task.
+    """
+
+    inputs: Inputs
+    reader: SnapshotReader
+    labels: list[Tensor]
+    offsets: Tensor
+    weights: Tensor
+    naive: dict[str, NDArray[np.float32]]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, rows: NDArray[np.integer]) -> Examples:
+        """Some of the rows."""
+        return Examples(
+            inputs=self.inputs.take(rows),
+            reader=self.reader,
+            labels=[labels[rows] for labels in self.labels],
+            offsets=self.offsets[rows],
+            weights=self.weights[rows],
+            naive={name: log_shares[rows] for name, log_shares in self.naive.items()},
+        )
+
+    def batch(self, rows: NDArray[np.integer] | slice) -> Batch:
+        """The inputs of some rows."""
+        return Batch.from_arrays(self.reader.arrays(self.inputs.take(rows)))
+
+    def batches(self, size: int) -> Iterator[slice]:
+        """All rows in order, in slices."""
+        for start in range(0, len(self), size):
+            yield slice(start, start + size)
+
+
+def make_examples(
+    snapshot: Snapshot,
+    reader: SnapshotReader,
+    layout: Layout,
+    scales: Mapping[str, Scale],
+    seasonal: Mapping[str, SeasonalNaive],
+) -> Examples:
+    """The snapshot's rows with their labels as the likelihoods take them."""
+    columns = [feature.name for feature in reader.features(snapshot.entity)]
+    naive = {
+        task.name: seasonal[task.name].log_shares(snapshot.inputs, columns, reader.log)
+        for task in layout.tasks
+        if task.name in seasonal
+    }
+    offsets = np.zeros((len(snapshot), layout.columns), dtype=np.float32)
+    for name, log_shares in naive.items():
+        offsets[:, layout.columns_of(name)] = log_shares
+    return Examples(
+        inputs=snapshot.inputs,
+        reader=reader,
+        labels=[group_labels(snapshot, group, scales) for group in layout.groups],
+        offsets=torch.from_numpy(offsets),
+        weights=torch.from_numpy(snapshot.weights / snapshot.weights.mean()),
+        naive=naive,
+    )
+
+
+def group_labels(snapshot: Snapshot, group: Group, scales: Mapping[str, Scale]) -> Tensor:
+    """The labels of a group's tasks, see `negative_log_likelihood`; missing tasks are NaN."""
+    columns = []
+    for task in group.tasks:
+        label = snapshot.labels.get(task.name)
+        if isinstance(label, PeriodLabels):
+            columns.append(_period_label(label))
+        elif label is None:
+            shape = (
+                (len(snapshot), 2, group.parameters)
+                if group.likelihood == "periods"
+                else (len(snapshot),)
+            )
+            columns.append(np.full(shape, np.nan, dtype=np.float32))
+        elif group.likelihood == "hurdle_log_normal":
+            columns.append(standardised_log(label, scales[task.name]))
+        else:
+            columns.append(label)
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def standardised_log(amounts: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
+    """(log amount - location) / scale, -inf for nothing, NaN stays."""
+    with np.errstate(divide="ignore"):
+        standardised = (np.log(amounts) - scale.location) / scale.scale
+    return standardised.astype(np.float32)
+
+
+def _period_label(label: PeriodLabels) -> NDArray[np.float32]:
+    shares = label.amounts / label.amounts.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        log_exposure = np.maximum(np.log(label.exposure), _LOG_NO_EXPOSURE)
+    return np.stack([shares, log_exposure], axis=1).astype(np.float32)

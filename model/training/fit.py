@@ -1,0 +1,174 @@
+"""The whole fit: folds to choose and to report, then one network on everything that has labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from model.artifact import Artifact, Description
+from model.config import Config, Progress, ProgressCallback, StopCallback
+from model.distributions import TaskServing
+from model.errors import Stopped
+from model.evaluation import Report, TaskGraph
+from model.events import EventLog, to_datetime
+from model.snapshots import final_part, folds, watermark_us
+from model.tasks import Task
+from model.training.export import export_network
+from model.training.fold import Announce, FoldResult, run_fold
+from model.training.loop import TrainingRun
+from model.training.preparation import Prepared, prepare
+from model.training.pruning import without_self_supervision
+from model.training.selection import sources_of
+from model.training.self_supervision import is_self_supervised
+
+_STAGES = {"snapshots": (0.0, 0.1), "training": (0.1, 0.9), "testing": (0.9, 1.0)}
+_FINAL_SHARE = 0.4
+"""Share of the whole fit that the last network takes."""
+
+
+def fit(
+    log: EventLog,
+    tasks: Sequence[Task],
+    config: Config,
+    seed: int,
+    progress: ProgressCallback,
+    stop: StopCallback,
+) -> Artifact:
+    """Learn all tasks from the log.
+
+    Raises:
+        NotEnoughData: the log is too short or too small.
+        InvalidTask: what a task asks never or always happens.
+        Stopped: `stop` said so.
+    """
+    started = time.monotonic()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        splits = folds(log, tasks, config.max_cutoffs)
+        results = []
+        share = (1 - _FINAL_SHARE) / max(len(splits), 1)
+        for index, fold in enumerate(splits):
+            announce = _announcer(progress, stop, index * share, share)
+            results.append(run_fold(log, fold, config, seed, announce, stop))
+        announce = _announcer(progress, stop, 1 - _FINAL_SHARE, _FINAL_SHARE)
+        return _final(log, tasks, config, seed, results, announce, stop, started)
+
+
+def _announcer(
+    progress: ProgressCallback, stop: StopCallback, start: float, share: float
+) -> Announce:
+    def announce(stage: str, done: float, epoch: int | None, losses: dict[str, float]) -> None:
+        if stop():
+            raise Stopped("the training was stopped")
+        low, high = _STAGES[stage]
+        fraction = start + share * (low + (high - low) * min(done, 1.0))
+        progress(Progress(stage, fraction, epoch, losses))
+
+    return announce
+
+
+def _final(
+    log: EventLog,
+    tasks: Sequence[Task],
+    config: Config,
+    seed: int,
+    results: Sequence[FoldResult],
+    announce: Announce,
+    stop: StopCallback,
+    started: float,
+) -> Artifact:
+    """Fit the served network on all cutoffs, for as many epochs as were best in the first fold."""
+    announce("snapshots", 0.0, None, {})
+    rng = np.random.default_rng(seed)
+    prepared = prepare(log, tasks, final_part(log, tasks, config.max_cutoffs), config, rng)
+    epochs = max((result.epochs for result in results), default=config.max_epochs // 2)
+    run = TrainingRun(
+        network=prepared.network(config),
+        training=prepared.training,
+        validation={},
+        climatology_nll=prepared.climatology_nll,
+        config=config,
+        seed=seed,
+    )
+    network = run.fit(
+        epochs, lambda epoch, losses: announce("training", epoch / epochs, epoch, losses), stop
+    )
+    announce("testing", 0.0, None, {})
+    small = without_self_supervision(network, config)
+    weights = {name: value.numpy() for name, value in small.state_dict().items()}
+    return Artifact(
+        description=Description(
+            config=config,
+            seed=seed,
+            cutoff_at=to_datetime(watermark_us(log)),
+            plan=prepared.plan,
+            tasks={entity: layout.tasks for entity, layout in small.layouts.items()},
+            serving=_serving(tasks, results, prepared),
+            seasonal=dict(prepared.seasonal),
+            report=_report(tasks, results, prepared, epochs, started),
+            task_graph=_task_graph(tasks, results),
+        ),
+        weights={name: value for name, value in weights.items() if ".reconstruct." not in name},
+        baselines={
+            entity: baselines.take(
+                prepared.layouts[entity], [task.name for task in small.layouts[entity].tasks]
+            )
+            for entity, baselines in prepared.baselines.items()
+        },
+        networks={
+            entity: export_network(small, entity, prepared.training[entity])
+            for entity in small.layouts
+        },
+    )
+
+
+def _serving(
+    tasks: Sequence[Task], results: Sequence[FoldResult], prepared: Prepared
+) -> dict[str, TaskServing]:
+    """As the folds chose; an untested task is served by its last baseline."""
+    chosen = {name: how for result in results for name, how in result.serving.items()}
+    return {
+        task.name: chosen.get(task.name, TaskServing(source=sources_of(task)[-2])).model_copy(
+            update={"scale": prepared.scales[task.name]} if task.name in prepared.scales else {}
+        )
+        for task in tasks
+    }
+
+
+def _report(
+    tasks: Sequence[Task],
+    results: Sequence[FoldResult],
+    prepared: Prepared,
+    epochs: int,
+    started: float,
+) -> Report:
+    reports = {name: report for result in results for name, report in result.reports.items()}
+    return Report(
+        tasks={task.name: reports[task.name] for task in tasks if task.name in reports},
+        joint={entity: joint for result in results for entity, joint in result.joint.items()},
+        untested={
+            task.name: "the log does not hold a whole horizon after enough history to test it; "
+            f"served by {sources_of(task)[-2]}"
+            for task in tasks
+            if task.name not in reports
+        },
+        training_rows={entity: len(rows) for entity, rows in prepared.training.items()},
+        epochs=epochs,
+        fit_s=time.monotonic() - started,
+        self_supervised_tasks=sum(
+            is_self_supervised(task.name)
+            for layout in prepared.layouts.values()
+            for task in layout.tasks
+        ),
+    )
+
+
+def _task_graph(tasks: Sequence[Task], results: Sequence[FoldResult]) -> TaskGraph:
+    edges = [edge for result in results for edge in result.edges]
+    return TaskGraph(
+        nodes=tuple(task.name for task in tasks),
+        edges=tuple(sorted(edges, key=lambda edge: -edge.gain_nats)),
+    )

@@ -1,0 +1,171 @@
+"""The training loop: batches of one entity kind at a time, averaged weights, early stopping."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from model.config import Config, StopCallback
+from model.errors import Stopped
+from model.network import SSMTLNetwork
+from model.tasks import EntityKind
+from model.training.examples import Examples
+from model.training.loss import TaskWeights, training_loss
+from model.training.scoring import mean_nll, outputs_of
+
+AVERAGING = 0.98
+WARM_UP_STEPS = 50
+MAX_VALIDATION_ROWS = 20_000
+MAX_PASSES = 3
+MIN_BATCH_ROWS = 128
+
+EpochCallback = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class TrainingRun:
+    """One run of the loop.
+
+    Attributes:
+        network: trained in place.
+        training: rows per entity kind.
+        validation: rows per entity kind; none means a fixed number of epochs.
+        climatology_nll: (T,) per entity kind, nats of the training climatology.
+        seed: of the order of rows, the masks and the revealed outcomes.
+    """
+
+    network: SSMTLNetwork
+    training: Mapping[EntityKind, Examples]
+    validation: Mapping[EntityKind, Examples]
+    climatology_nll: Mapping[EntityKind, Tensor]
+    config: Config
+    seed: int
+    best_epoch: int = 0
+    best_loss: float = field(default=float("inf"))
+
+    def fit(self, epochs: int, on_epoch: EpochCallback, stop: StopCallback) -> SSMTLNetwork:
+        """Train for at most so many epochs; returns the averaged network of the best one.
+
+        Raises:
+            Stopped: `stop` said so.
+        """
+        self._generator = torch.Generator().manual_seed(self.seed)
+        self._rng = np.random.default_rng(self.seed)
+        self._optimizer = make_optimizer(self.network, self.config)
+        self._weights = {
+            entity: TaskWeights.of(
+                self.network.kind(entity).layout, self.climatology_nll[entity], self.config
+            )
+            for entity in self.training
+        }
+        averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
+        best = copy.deepcopy(self.network.state_dict())
+        for epoch in range(1, epochs + 1):
+            losses = self._train_epoch(averaged, stop)
+            if self.validation:
+                losses = self._validate(averaged.module)
+                loss = float(np.mean([value for value in losses.values()]))
+                if loss < self.best_loss:
+                    self.best_loss, self.best_epoch = loss, epoch
+                    best = copy.deepcopy(averaged.module.state_dict())
+            else:
+                self.best_epoch = epoch
+                best = averaged.module.state_dict()
+            on_epoch(epoch, losses)
+            if epoch - self.best_epoch >= self.config.patience:
+                break
+        self.network.load_state_dict(best)
+        return self.network.eval()
+
+    def _train_epoch(self, averaged: AveragedModel, stop: StopCallback) -> dict[str, float]:
+        self.network.train()
+        recorded: dict[str, list[Tensor]] = {}
+        for entity, rows in self._steps():
+            if stop():
+                raise Stopped("the training was stopped")
+            examples = self.training[entity]
+            loss, nll = training_loss(
+                self.network,
+                self.network.kind(entity),
+                examples.batch(rows),
+                [labels[rows] for labels in examples.labels],
+                examples.offsets[rows],
+                examples.weights[rows],
+                self._weights[entity],
+                self._generator,
+            )
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self._optimizer.step()
+            self._warm_up()
+            averaged.update_parameters(self.network)
+            recorded.setdefault(entity, []).append(mean_nll(nll, examples.weights[rows]))
+        return self._relative(
+            {entity: torch.stack(parts).nanmean(dim=0) for entity, parts in recorded.items()}
+        )
+
+    def _steps(self) -> list[tuple[EntityKind, np.ndarray]]:
+        """The batches of one epoch, kinds mixed at random.
+
+        A kind gets steps by the fourth root of its rows, so that many sampled pairs do not drown
+        few items, and passes over its rows at most `MAX_PASSES` times.
+        """
+        share = {entity: len(examples) ** 0.25 for entity, examples in self.training.items()}
+        batches: list[tuple[EntityKind, np.ndarray]] = []
+        for entity, examples in self.training.items():
+            limit = int(self.config.max_steps_per_epoch * share[entity] / sum(share.values()))
+            size = min(self.config.batch_rows, max(MIN_BATCH_ROWS, len(examples) // 8))
+            orders = [self._rng.permutation(len(examples)) for _ in range(MAX_PASSES)]
+            order = np.concatenate(orders)
+            whole = [order[start : start + size] for start in range(0, len(order), size)]
+            batches += [(entity, rows) for rows in whole[: max(limit, 1)]]
+        return [batches[index] for index in self._rng.permutation(len(batches))]
+
+    def _warm_up(self) -> None:
+        for group in self._optimizer.param_groups:
+            group["step"] = group.get("step", 0) + 1
+            group["lr"] = self.config.learning_rate * min(1.0, group["step"] / WARM_UP_STEPS)
+
+    def _validate(self, network: torch.nn.Module) -> dict[str, float]:
+        assert isinstance(network, SSMTLNetwork)
+        means: dict[str, Tensor] = {}
+        for entity, examples in self.validation.items():
+            kind = network.kind(entity)
+            outputs = outputs_of(network, kind, examples)
+            means[entity] = mean_nll(kind.nll(outputs.marginals, examples.labels), examples.weights)
+        return self._relative(means)
+
+    def _relative(self, means: Mapping[str, Tensor]) -> dict[str, float]:
+        """Per declared task, the NLL over the climatology's."""
+        losses: dict[str, float] = {}
+        for entity, mean_T in means.items():
+            relative_T = mean_T / self.climatology_nll[entity]  # type: ignore[index]
+            for task, value in zip(
+                self.network.layouts[entity].tasks,  # type: ignore[index]
+                relative_T.tolist(),
+                strict=True,
+            ):
+                if not task.name.startswith("self:") and value == value:
+                    losses[task.name] = value
+        return losses
+
+
+def make_optimizer(network: SSMTLNetwork, config: Config) -> torch.optim.Optimizer:
+    """AdamW; only weight matrices decay."""
+    decayed = [p for p in network.parameters() if p.ndim >= 2]
+    others = [p for p in network.parameters() if p.ndim < 2]
+    return torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate / WARM_UP_STEPS,
+        fused=True,
+    )

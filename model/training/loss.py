@@ -1,0 +1,124 @@
+"""The training loss: marginals, the joint head under random evidence, and self-supervision.
+
+Every task counts in units of its climatology's NLL, so that no weights need to be set by hand.
+
+    B = rows, T = tasks, O = columns of the layout
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.config import Config
+from model.distributions import Layout
+from model.network import Batch, KindNetwork, SSMTLNetwork
+from model.training.self_supervision import (
+    is_self_supervised,
+    mask_features,
+    reconstruction_loss,
+)
+
+ITEM_DROPOUT = 0.05
+"""Share of items read as unknown in training, so that new items are known as such."""
+RECONSTRUCTION_WEIGHT = 0.1
+
+
+@dataclass(frozen=True)
+class TaskWeights:
+    """(T,) how much a task's nats count: its share of the loss over its climatology's NLL."""
+
+    values: Tensor
+
+    @classmethod
+    def of(cls, layout: Layout, climatology_nll_T: Tensor, config: Config) -> TaskWeights:
+        """Declared tasks share 1 by their weights, self-supervised ones `self_supervision`."""
+        generated = torch.tensor([is_self_supervised(task.name) for task in layout.tasks])
+        wanted = torch.tensor([task.weight for task in layout.tasks])
+        shares = torch.zeros(len(layout))
+        for chosen, total in ((~generated, 1.0), (generated, config.self_supervision)):
+            if bool(chosen.any()):
+                shares[chosen] = total * wanted[chosen] / wanted[chosen].sum()
+        return cls(shares / climatology_nll_T.clamp_min(1e-6))
+
+
+def weighted_mean(nll_BT: Tensor, row_weights_B: Tensor, task_weights: TaskWeights) -> Tensor:
+    """Mean over the known labels of each task, then the weighted sum over tasks."""
+    known_BT = ~nll_BT.isnan()
+    total_T = torch.where(known_BT, nll_BT * row_weights_B[:, None], 0.0).sum(dim=0)
+    mean_T = total_T / known_BT.sum(dim=0).clamp_min(1)
+    return (mean_T * task_weights.values).sum()
+
+
+def training_loss(
+    network: SSMTLNetwork,
+    kind: KindNetwork,
+    batch: Batch,
+    labels: list[Tensor],
+    offsets_BO: Tensor,
+    row_weights_B: Tensor,
+    task_weights: TaskWeights,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The loss of one batch, and its (B, T) marginal NLL for the record."""
+    numbers, masked = mask_features(batch.numbers, generator)
+    item = batch.item.masked_fill(
+        torch.rand(batch.item.shape, generator=generator) < ITEM_DROPOUT, 0
+    )
+    seen = Batch(**{**vars(batch), "numbers": numbers, "item": item})
+    state_BD, output_BO = network.marginals(kind.entity, seen)
+    marginals_BO = output_BO + offsets_BO
+    nll_BT = kind.nll(marginals_BO, labels)
+    loss = weighted_mean(nll_BT, row_weights_B, task_weights)
+    loss = loss + _joint_loss(
+        kind, state_BD, marginals_BO, labels, nll_BT, row_weights_B, task_weights, generator
+    )
+    restored = kind.reconstruct(state_BD)
+    scaled = kind.numeric(batch.numbers).detach()
+    loss = loss + RECONSTRUCTION_WEIGHT * reconstruction_loss(restored, scaled, masked)
+    return loss, nll_BT.detach()
+
+
+def _joint_loss(
+    kind: KindNetwork,
+    state_BD: Tensor,
+    marginals_BO: Tensor,
+    labels: list[Tensor],
+    nll_BT: Tensor,
+    row_weights_B: Tensor,
+    task_weights: TaskWeights,
+    generator: torch.Generator,
+) -> Tensor:
+    """NLL of the tasks not revealed, given those that are; no gradient reaches the trunk."""
+    if len(kind.layout) < 2:
+        return marginals_BO.sum() * 0
+    known_BT, importance_B = reveal(kind.layout, nll_BT, generator)
+    correction_BO = kind.joint(state_BD, marginals_BO, labels, known_BT)
+    conditional_BT = kind.nll(marginals_BO.detach() + correction_BO, labels)
+    hidden_BT = conditional_BT.masked_fill(known_BT, torch.nan)
+    return weighted_mean(hidden_BT, row_weights_B * importance_B, task_weights)
+
+
+def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which outcomes are shown to the joint head, and how much each row counts.
+
+    Half the rows show a uniformly random number of random tasks, weighted by T / (T - shown), as the
+    bound on the joint log-likelihood asks (arXiv:2110.02037, eq. 5); the others show what would be
+    known some days after the cutoff: all tasks with a shorter horizon.
+
+    Shape:
+        returns: (B, T) of bool, missing labels never shown; (B,)
+    """
+    rows, tasks = nll_BT.shape
+    shown_B = torch.randint(0, tasks, (rows, 1), generator=generator)
+    rank_BT = torch.rand(rows, tasks, generator=generator).argsort(dim=1).argsort(dim=1)
+    at_random = rank_BT < shown_B
+    horizon_T = torch.tensor([float(task.horizon_days) for task in layout.tasks])
+    days_B = horizon_T[torch.randint(0, tasks, (rows, 1), generator=generator)]
+    in_order = horizon_T < days_B
+    by_time = torch.rand(rows, 1, generator=generator) < 0.5
+    known = torch.where(by_time, in_order, at_random) & ~nll_BT.isnan()
+    importance_B = torch.where(by_time, 1.0, tasks / (tasks - shown_B.float())).squeeze(1)
+    return known, importance_B / importance_B.mean()

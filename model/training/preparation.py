@@ -1,0 +1,269 @@
+"""Everything that is learned from the log before the network: vocabularies, scales, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.config import Config
+from model.distributions import Baselines, Layout, Scale
+from model.errors import InvalidTask, NotEnoughData
+from model.events import EventLog
+from model.network import KindShape, SSMTLNetwork
+from model.network.likelihoods import negative_log_likelihood
+from model.snapshots import (
+    Part,
+    PeriodLabels,
+    Season,
+    SeasonalNaive,
+    Snapshot,
+    SnapshotPlan,
+    SnapshotReader,
+    shop_shares,
+    take_snapshot,
+)
+from model.tasks import EntityKind, PeakPeriod, Task
+from model.training.baselines import fit_baselines
+from model.training.examples import Examples, group_labels, make_examples
+from model.training.graph import label_correlation
+from model.training.scoring import mean_nll
+from model.training.self_supervision import is_self_supervised, self_supervised_tasks
+
+MIN_LABELS = 20
+ENTITY_KINDS: tuple[EntityKind, ...] = ("user", "item", "pair")
+_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What stands before the first training step, for the entity kinds that have tasks."""
+
+    plan: SnapshotPlan
+    reader: SnapshotReader
+    layouts: Mapping[EntityKind, Layout]
+    scales: Mapping[str, Scale]
+    seasonal: Mapping[str, SeasonalNaive]
+    training: Mapping[EntityKind, Examples]
+    baselines: Mapping[EntityKind, Baselines]
+    climatology_nll: Mapping[EntityKind, Tensor]
+    correlation: Mapping[EntityKind, Tensor]
+
+    def columns(self, entity: EntityKind) -> list[str]:
+        """The names of the numeric inputs."""
+        return [feature.name for feature in self.reader.features(entity)]
+
+    def examples(
+        self, entity: EntityKind, part: Part, config: Config, rng: np.random.Generator
+    ) -> Examples | None:
+        """The rows of another part, None where it has none."""
+        layout = self.layouts[entity]
+        snapshot = take_snapshot(self.reader, entity, layout.tasks, part, config, rng)
+        if snapshot is None:
+            return None
+        return make_examples(snapshot, self.reader, layout, self.scales, self.seasonal)
+
+    def network(self, config: Config) -> SSMTLNetwork:
+        """A new network that starts at the climatology, with the labels' correlations as edges."""
+        shapes = [
+            KindShape(
+                entity=entity,
+                numbers=examples.inputs.numbers.shape[1],
+                category_sizes=tuple(
+                    len(known)
+                    for plan in self.plan.for_entity(entity)
+                    for known in plan.categories.values()
+                ),
+                tasks=self.layouts[entity].tasks,
+            )
+            for entity, examples in self.training.items()
+        ]
+        network = SSMTLNetwork(
+            shapes, len(self.plan.item_ids), len(self.plan.users.event_types), config
+        )
+        for entity, examples in self.training.items():
+            kind = network.kind(entity)
+            kind.numeric.fit_scaling(torch.from_numpy(examples.inputs.numbers))
+            kind.joint.start_from_correlation(self.correlation[entity], config.neighbours)
+            with torch.no_grad():
+                # The seasonal naive forecast is added to the output: its bias starts at zero.
+                start = torch.from_numpy(self.baselines[entity].climatology)
+                is_offset = examples.offsets.abs().sum(dim=0) > 0
+                kind.stage.bias.copy_(torch.where(is_offset, 0.0, start))
+        return network
+
+
+def prepare(
+    log: EventLog, tasks: Sequence[Task], part: Part, config: Config, rng: np.random.Generator
+) -> Prepared:
+    """Take the training snapshots and fit all that the network is built on.
+
+    Args:
+        log: all events.
+        tasks: the declared ones.
+        part: the training cutoffs and how far their labels may look.
+        config: sizes.
+        rng: samples rows and pairs.
+
+    Raises:
+        NotEnoughData: a task has too few labels to learn from.
+        InvalidTask: what a task asks never or always happens.
+    """
+    plan = SnapshotPlan.from_log(log, tasks, config, part.cutoffs_us[-1])
+    reader = SnapshotReader(log, plan)
+    layouts: dict[EntityKind, Layout] = {}
+    snapshots: dict[EntityKind, Snapshot] = {}
+    longest = max(task.horizon_days for task in tasks)
+    for entity in ENTITY_KINDS:
+        declared = [task for task in tasks if task.entity == entity]
+        if not declared:
+            continue
+        generated = (
+            self_supervised_tasks(entity, plan.users.event_types, declared, longest)
+            if config.self_supervision > 0
+            else ()
+        )
+        snapshot = take_snapshot(reader, entity, [*declared, *generated], part, config, rng)
+        if snapshot is None:
+            raise NotEnoughData(
+                f"no {entity} has an event before a training cutoff: import more history"
+            )
+        _check_labels(declared, snapshot)
+        layouts[entity] = Layout([*declared, *_learnable(generated, snapshot)])
+        snapshots[entity] = snapshot
+    scales = _scales(snapshots)
+    seasonal = {
+        task.name: _fit_seasonal(reader, snapshots[entity], layout, task, part)
+        for entity, layout in layouts.items()
+        for task in layout.tasks
+        if isinstance(task.target, PeakPeriod)
+    }
+    training = {
+        entity: make_examples(snapshot, reader, layouts[entity], scales, seasonal)
+        for entity, snapshot in snapshots.items()
+    }
+    baselines = {
+        entity: fit_baselines(
+            examples, layouts[entity], [f.name for f in reader.features(entity)], rng
+        )
+        for entity, examples in training.items()
+    }
+    return Prepared(
+        plan=plan,
+        reader=reader,
+        layouts=layouts,
+        scales=scales,
+        seasonal=seasonal,
+        training=training,
+        baselines=baselines,
+        climatology_nll={
+            entity: _climatology_nll(examples, layouts[entity], baselines[entity])
+            for entity, examples in training.items()
+        },
+        correlation={
+            entity: label_correlation(layouts[entity], examples)
+            for entity, examples in training.items()
+        },
+    )
+
+
+def _amounts(snapshot: Snapshot, task: Task) -> NDArray[np.float32]:
+    """The known labels, of periods the total sales."""
+    label = snapshot.labels[task.name]
+    amounts = label.amounts.sum(axis=1) if isinstance(label, PeriodLabels) else label
+    return amounts[~np.isnan(amounts)]
+
+
+def _check_labels(declared: Sequence[Task], snapshot: Snapshot) -> None:
+    for task in declared:
+        known = _amounts(snapshot, task)
+        if len(known) < MIN_LABELS:
+            raise NotEnoughData(
+                f"task {task.name!r} has {len(known)} labels to learn from, {MIN_LABELS} are "
+                f"needed: import more {task.entity}s or history, or choose a shorter horizon"
+            )
+        if not (known > 0).any():
+            raise InvalidTask(
+                task.name,
+                f"no {task.target.event_type} follows within {task.horizon_days} days of any "
+                "training cutoff: choose another event type or a longer horizon",
+            )
+        if task.target.kind == "occurs" and (known > 0).all():
+            raise InvalidTask(
+                task.name,
+                f"every {task.entity} has a {task.target.event_type} within "
+                f"{task.horizon_days} days of every training cutoff: there is nothing to predict; "
+                "choose a shorter horizon",
+            )
+
+
+def _learnable(generated: Sequence[Task], snapshot: Snapshot) -> list[Task]:
+    """The self-supervised tasks that sometimes happen and sometimes do not."""
+    return [task for task in generated if _varies(_amounts(snapshot, task))]
+
+
+def _varies(amounts: NDArray[np.float32]) -> bool:
+    if len(amounts) < MIN_LABELS:
+        return False
+    return 0.001 < float((amounts > 0).mean()) < 0.999
+
+
+def _scales(snapshots: Mapping[EntityKind, Snapshot]) -> dict[str, Scale]:
+    scales: dict[str, Scale] = {}
+    for snapshot in snapshots.values():
+        for name, label in snapshot.labels.items():
+            if isinstance(label, PeriodLabels):
+                continue
+            scales[name] = _scale(label)
+    return scales
+
+
+def _scale(amounts: NDArray[np.float32]) -> Scale:
+    logs = np.log(amounts[amounts > 0].astype(np.float64))
+    if len(logs) < 2:
+        return Scale()
+    return Scale(location=float(np.mean(logs)), scale=float(max(np.std(logs), 0.05)))
+
+
+def _fit_seasonal(
+    reader: SnapshotReader, snapshot: Snapshot, layout: Layout, task: Task, part: Part
+) -> SeasonalNaive:
+    """The seasonal naive forecast with the strength that makes the training labels most likely."""
+    assert isinstance(task.target, PeakPeriod)
+    season = Season.of_target(task.target)
+    shares = shop_shares(reader.history(task.entity), season, part.label_end_us)
+    columns = [feature.name for feature in reader.features(task.entity)]
+    group = layout.group(task.name)
+    labels = group_labels(snapshot, group, {})
+    labels = labels[:, [layout.position(task.name) - group.first_task]]
+    candidates = [
+        SeasonalNaive(season=season, shop_shares=tuple(shares.tolist()), strength=strength)
+        for strength in _STRENGTHS
+    ]
+
+    def loss(candidate: SeasonalNaive) -> float:
+        log_shares = candidate.log_shares(snapshot.inputs, columns, reader.log)
+        nll = negative_log_likelihood("periods", torch.from_numpy(log_shares)[:, None], labels)
+        return float(nll.nanmean())
+
+    return min(candidates, key=loss)
+
+
+def _climatology_nll(examples: Examples, layout: Layout, baselines: Baselines) -> Tensor:
+    """(T,) mean nats of the climatology on the training rows."""
+    constant = torch.from_numpy(baselines.climatology)
+    parts = []
+    for group, labels in zip(layout.groups, examples.labels, strict=True):
+        parameters = constant[group.column_slice].view(1, -1, group.parameters)
+        parameters = parameters.expand(len(examples), -1, -1)
+        parts.append(negative_log_likelihood(group.likelihood, parameters, labels))
+    return mean_nll(torch.cat(parts, dim=1), examples.weights)
+
+
+def declared_tasks(layout: Layout) -> list[Task]:
+    """The tasks of a layout that were not generated."""
+    return [task for task in layout.tasks if not is_self_supervised(task.name)]
