@@ -1,14 +1,15 @@
 """What the service answers when it cannot do what was asked.
 
-    ServiceError               has a status, a stable code and perhaps errors that point into the
-    │                          request; one handler renders it as RFC 9457 problem details
-    ├── NotFound        404    no such dataset, task, job, version, alias or entity
-    ├── Conflict        409    the name is taken, or the state does not allow it
-    ├── NotTrained      409    no model version can answer yet
-    ├── PreconditionFailed 412 `If-Match` names another state of the resource
-    ├── TooLarge        413    the upload is larger than the service takes
-    ├── UnsupportedFormat 415  neither the Content-Type nor `?format=` names a known format
-    └── Invalid         422    the request is well-formed but says something impossible
+ServiceError               has a status, a stable code and perhaps errors that point into the
+│                          request; one handler renders it as RFC 9457 problem details
+├── NotFound        404    no such dataset, task, job, version, alias or entity
+├── Conflict        409    the name is taken, or the state does not allow it
+├── NotTrained      409    no model version can answer yet
+├── PreconditionFailed 412 `If-Match` names another state of the resource
+├── TooLarge        413    the upload is larger than the service takes
+├── UnsupportedFormat 415  neither the Content-Type nor `?format=` names a known format
+├── Invalid         422    the request is well-formed but says something impossible
+└── Unavailable     503    what the answer needs cannot be read; other requests go on
 """
 
 from __future__ import annotations
@@ -88,3 +89,9 @@ class Invalid(ServiceError):
     """The request is well-formed but says something impossible."""
 
     status, code, title = 422, "invalid", "Invalid request"
+
+
+class Unavailable(ServiceError):
+    """What the answer needs cannot be read; other requests go on."""
+
+    status, code, title = 503, "unavailable", "Unavailable"

@@ -11,8 +11,19 @@ from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import datasets, health, imports, problems, tasks, training_jobs
+from app.api import (
+    aliases,
+    datasets,
+    health,
+    imports,
+    model_versions,
+    predictions,
+    problems,
+    tasks,
+    training_jobs,
+)
 from app.db.engine import make_engine, make_session_factory
+from app.domain.predictors import ModelCache
 from app.settings import Settings, get_settings
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -20,6 +31,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     imports.router,
     tasks.router,
     training_jobs.router,
+    model_versions.router,
+    aliases.router,
+    predictions.router,
 )
 """The routers below `/v1`, in the order in which the docs page shows them."""
 
@@ -44,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = make_engine(settings.resolved_database_url)
     app.state.session_factory = make_session_factory(app.state.engine)
     app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
+    app.state.models = ModelCache(settings.loaded_models)
     problems.install(app)
     app.include_router(health.router)
     for router in ROUTERS:

@@ -36,14 +36,15 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         default=30.0, gt=0, description="a job whose worker is silent for so long is taken over"
     )
-    poll_s: float = Field(
-        default=0.5, gt=0, description="how often an idle worker looks for a job"
-    )
+    poll_s: float = Field(default=0.5, gt=0, description="how often an idle worker looks for a job")
     cancel_grace_s: float = Field(
         default=10.0, gt=0, description="a cancelled job that has not stopped by then is killed"
     )
     job_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of a running job; by default one per core"
+    )
+    loaded_models: int = Field(
+        default=4, ge=1, description="models, with their logs, that an API process keeps in memory"
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 

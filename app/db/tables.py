@@ -174,8 +174,9 @@ class ModelVersion(Base):
     dataset_revision: Mapped[int]
     cutoff_at: Mapped[datetime]
     tasks: Mapped[list[Any]]
-    report: Mapped[dict[str, Any]]
-    task_graph: Mapped[dict[str, Any]]
+    # Large, and not asked for when a prediction looks its version up.
+    report: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    task_graph: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.domain.predictions import answers_of
-from model.events import EventLog
+from model.events import Entities, EventLog
 from model.prediction import Predictions, Predictor
 from model.tasks import EntityKind
 
@@ -25,7 +25,8 @@ def answer_everything(predictor: Predictor, log: EventLog) -> Iterator[Predictio
 
     In chunks of entities, so that the caller may stop in between.
     """
-    for entity, table in (("user", log.users), ("item", log.items)):
+    tables: dict[EntityKind, Entities] = {"user": log.users, "item": log.items}
+    for entity, table in tables.items():
         names = _names(predictor, entity)
         ids = [str(name) for name in table.ids] if names else []
         for start in range(0, len(ids), _CHUNK):
@@ -65,9 +66,7 @@ def best_of_each_user(answer: Predictions, limit: int) -> Predictions:
         entity_ids=[answer.entity_ids[row] for row in kept],
         item_ids=[answer.item_ids[row] for row in kept],
         cold_start=answer.cold_start[kept],
-        distribution=replace(
-            answer.distribution, parameters=answer.distribution.parameters[kept]
-        ),
+        distribution=replace(answer.distribution, parameters=answer.distribution.parameters[kept]),
     )
 
 

@@ -31,7 +31,7 @@ def period_codes(time_us: NDArray[np.int64], period: str, time_zone: str) -> NDA
     elif period == "iso_week":
         codes = local.isocalendar().week.to_numpy().astype(np.int64) - 1
     elif period == "weekday":
-        codes = local.dayofweek.to_numpy()
+        codes = local.day_of_week.to_numpy()
     else:
         codes = local.hour.to_numpy()
     return np.asarray(codes, dtype=np.int64)[inverse]

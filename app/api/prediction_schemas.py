@@ -1,0 +1,148 @@
+"""What a prediction looks like: a distribution whose shape its `kind` says, and a point."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from app.domain.stored_predictions import Answer
+from model.tasks import EntityKind, PeriodName, Task
+
+MAX_ANSWERS = 10_000
+
+Id = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
+Probability = Annotated[float, Field(description="from 0 to 1")]
+Quantiles = Annotated[
+    dict[str, float],
+    Field(
+        description="amount by level: with that probability it is not exceeded",
+        examples=[{"0.1": 0.0, "0.5": 2.0, "0.9": 5.0}],
+    ),
+]
+_Any = Annotated[float, Field(description="probability that there is any at all")]
+
+
+class _Answered(BaseModel):
+    task: str = Field(examples=["buys_30d"])
+    entity: EntityKind = Field(description="whether it is for a user, an item, or a pair of them")
+    user: str | None = Field(description="id; null for an item")
+    item: str | None = Field(description="id; null for a user")
+    model_version: int = Field(description="which version answers")
+    cutoff_at: datetime = Field(description="events after this were not looked at")
+    cold_start: bool = Field(
+        description="nothing had happened to the entity by then: the answer is the average one"
+    )
+    point: float = Field(
+        description="what a ranking sorts by: the probability, the expected amount, or the "
+        "probability of the best period"
+    )
+
+
+class OccursPrediction(_Answered):
+    """Will it happen within the horizon?"""
+
+    kind: Literal["occurs"]
+    probability: Probability
+
+
+class CountPrediction(_Answered):
+    """How many within the horizon?"""
+
+    kind: Literal["count"]
+    expected: float
+    probability_any: _Any
+    quantiles: Quantiles
+
+
+class SumPrediction(_Answered):
+    """How much within the horizon?"""
+
+    kind: Literal["sum"]
+    expected: float
+    probability_any: _Any
+    quantiles: Quantiles
+
+
+class PeakPeriodPrediction(_Answered):
+    """In which period of the coming cycle will most be sold?"""
+
+    kind: Literal["peak_period"]
+    period: PeriodName
+    best: int = Field(description="month 1-12, ISO week 1-53, weekday 1-7 from Monday, hour 0-23")
+    probabilities: dict[str, float] = Field(description="of each period to be the best")
+
+
+Prediction = Annotated[
+    OccursPrediction | CountPrediction | SumPrediction | PeakPeriodPrediction,
+    Field(discriminator="kind"),
+]
+_ADAPTER: TypeAdapter[Prediction] = TypeAdapter(Prediction)
+
+
+class PredictionList(BaseModel):
+    """Many predictions, task by task in the order asked, entities in the order given."""
+
+    predictions: list[Prediction]
+
+
+class PairOfIds(BaseModel):
+    """A user and an item."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Id
+    item: Id
+
+
+class PredictionRequest(BaseModel):
+    """Several tasks for several entities: each task is answered for the entities of its kind."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tasks: list[Id] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_ANSWERS,
+        description="names; left out: all tasks of the version that are for what is given",
+    )
+    users: list[Id] = Field(default=[], max_length=MAX_ANSWERS, description="for user tasks")
+    items: list[Id] = Field(default=[], max_length=MAX_ANSWERS, description="for item tasks")
+    pairs: list[PairOfIds] = Field(
+        default=[], max_length=MAX_ANSWERS, description="for pair tasks; any user with any item"
+    )
+
+
+REQUEST_EXAMPLES: dict[str, Any] = {
+    "users": {
+        "summary": "Two tasks for two users",
+        "value": {"tasks": ["buys_30d", "spend_30d"], "users": ["u00001", "u00002"]},
+    },
+    "mixed": {
+        "summary": "All tasks for a user, an item, and what the two have to do with each other",
+        "value": {
+            "users": ["u00001"],
+            "items": ["i00001"],
+            "pairs": [{"user": "u00001", "item": "i00001"}],
+        },
+    },
+}
+
+
+def shown(answer: Answer, task: Task, version: int, cutoff_at: datetime) -> Prediction:
+    """An answer as it goes over the wire."""
+    entity_id, item_id = answer.entity
+    return _ADAPTER.validate_python(
+        {
+            **answer.distribution,
+            "task": task.name,
+            "entity": task.entity,
+            "user": entity_id if task.entity != "item" else None,
+            "item": {"user": None, "item": entity_id, "pair": item_id}[task.entity],
+            "model_version": version,
+            "cutoff_at": cutoff_at,
+            "cold_start": answer.cold_start,
+            "point": answer.point,
+        }
+    )

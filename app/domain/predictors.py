@@ -1,0 +1,154 @@
+"""Models in memory: a few at a time, each loaded once however many requests ask for it first."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from app.db.tables import Dataset, ModelVersion
+from app.errors import Unavailable
+from app.ingest.frames import log_from_parts, parts_of
+from app.ingest.parts import PartFile
+from model.errors import InvalidArtifact
+from model.events import EventLog
+from model.prediction import Predictor
+
+logger = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a version's files and its dataset's log are, as of one revision of the dataset."""
+
+    version: int
+    artifact: Path
+    dataset_id: int
+    dataset_name: str
+    dataset_revision: int
+    time_zone: str
+    parts: tuple[PartFile, ...]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and the log that it looks back on.
+
+    The log is the whole one, so that it knows everybody; the model looks at nothing after its
+    cutoff.
+    """
+
+    predictor: Predictor
+    log: EventLog
+
+
+def source_of(
+    session: Session, dataset: Dataset, version: ModelVersion, data_dir: Path
+) -> ModelSource:
+    """What is needed to load a version's model."""
+    return ModelSource(
+        version=version.number,
+        artifact=data_dir / version.artifact_path,
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        dataset_revision=dataset.revision,
+        time_zone=dataset.time_zone,
+        parts=tuple(parts_of(session, dataset.id, data_dir)),
+    )
+
+
+class LoadOnce(Generic[Value]):
+    """A bounded cache: the least recently used value goes first.
+
+    Whoever asks for a value that another thread is loading waits for it. A failure is told to all
+    who wait and is not kept.
+
+    Args:
+        capacity: how many values are kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, Future[Value]] = OrderedDict()
+
+    def get(self, key: Hashable, load: Callable[[], Value]) -> Value:
+        """The value of this key, loaded if it is not here."""
+        with self._lock:
+            entry = self._entries.get(key)
+            is_ours = entry is None
+            if entry is None:
+                entry = self._entries[key] = Future()
+                while len(self._entries) > self._capacity:
+                    self._entries.popitem(last=False)
+            self._entries.move_to_end(key)
+        if is_ours:
+            self._load(key, entry, load)
+        return entry.result()
+
+    def _load(self, key: Hashable, entry: Future[Value], load: Callable[[], Value]) -> None:
+        try:
+            entry.set_result(load())
+        except BaseException as error:  # noqa: BLE001 (told to all who wait)
+            with self._lock:
+                if self._entries.get(key) is entry:
+                    del self._entries[key]
+            entry.set_exception(error)
+
+
+class ModelCache:
+    """The models that answer, with their logs.
+
+    Args:
+        models: how many are kept.
+    """
+
+    def __init__(self, models: int) -> None:
+        self._predictors: LoadOnce[Predictor] = LoadOnce(models)
+        self._logs: LoadOnce[EventLog] = LoadOnce(models)
+
+    def load(self, source: ModelSource) -> LoadedModel:
+        """The model of a version and the log of its dataset.
+
+        Raises:
+            Unavailable: the files of either are missing or damaged.
+        """
+        predictor = self._predictors.get(source.artifact, lambda: _load_predictor(source))
+        revision = (source.dataset_id, source.dataset_revision)
+        log = self._logs.get(revision, lambda: _load_log(source))
+        return LoadedModel(predictor, log)
+
+
+def _load_predictor(source: ModelSource) -> Predictor:
+    try:
+        return Predictor.load(source.artifact)
+    except InvalidArtifact as error:
+        logger.error("model version %d cannot be loaded", source.version, exc_info=error)
+        raise Unavailable(
+            f"the files of model version {source.version} of dataset {source.dataset_name!r} are "
+            "missing or damaged, so that it answers only what it has stored: train again, or PUT "
+            "the alias to another version",
+            code="model_damaged",
+        ) from error
+
+
+def _load_log(source: ModelSource) -> EventLog:
+    try:
+        return log_from_parts(source.parts, source.dataset_name, source.time_zone)
+    except (OSError, pa.ArrowException) as error:
+        logger.error("the log of dataset %d cannot be read", source.dataset_id, exc_info=error)
+        raise Unavailable(
+            f"the event log of dataset {source.dataset_name!r} cannot be read: its files are "
+            "missing or damaged",
+            code="log_damaged",
+        ) from error
