@@ -163,4 +163,5 @@ def _document(app: FastAPI) -> None:
 
 def _use_problem_media_type(response: dict[str, Any]) -> None:
     # FastAPI gives it the media type of the route's own answer.
-    response["content"] = {MEDIA_TYPE: content for content in response.get("content", {}).values()}
+    for content in response.pop("content", {}).values():
+        response["content"] = {MEDIA_TYPE: content}

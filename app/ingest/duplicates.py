@@ -17,8 +17,7 @@ from app.ingest.row_keys import Keys, text_keys
 def new_events(keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
     """Which rows are the first of their key, and of a key that no part has."""
     fresh: NDArray[np.bool_] = ~pd.Series(keys).duplicated(keep="first").to_numpy()
-    known = _known_keys(np.sort(keys), parts)
-    return fresh & ~np.isin(keys, known)
+    return fresh & ~_is_stored(keys, parts) if len(keys) else fresh
 
 
 def new_entities(keys: Keys, id_keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
@@ -40,8 +39,8 @@ def new_entities(keys: Keys, id_keys: Keys, parts: Sequence[PartFile]) -> NDArra
 
 
 def new_ids(id_keys: Keys, parts: Sequence[PartFile], entity: str) -> int:
-    """How many of these distinct ids no part has; the newest parts are looked at first."""
-    missing = np.unique(id_keys)
+    """How many distinct ones of these ids no part has; the newest parts are looked at first."""
+    missing = _distinct(id_keys)
     for part in reversed(parts):
         if entity not in pq.read_schema(part.path).names:
             continue
@@ -55,21 +54,29 @@ def new_ids(id_keys: Keys, parts: Sequence[PartFile], entity: str) -> int:
 
 def distinct_ids(column: pa.ChunkedArray) -> Keys:
     """The keys of the distinct ids in a column; missing ones do not count."""
-    return np.unique(text_keys(column.unique().drop_null()))
+    return text_keys(column.unique().drop_null())
 
 
-def _known_keys(wanted: Keys, parts: Sequence[PartFile]) -> Keys:
-    known = [wanted[:0]]
+def _is_stored(keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
+    """Which keys a part has; besides the keys only a sorted copy of them is in memory."""
+    wanted = np.sort(keys)
+    stored = np.zeros(len(wanted), dtype=bool)
     for part in parts:
         for batch in pq.ParquetFile(part.path).iter_batches(columns=["key"]):
-            stored = batch.column(0).to_numpy()
-            position = np.minimum(np.searchsorted(wanted, stored), max(len(wanted) - 1, 0))
-            if len(wanted):
-                known.append(stored[wanted[position] == stored])
-    return np.concatenate(known)
+            theirs = np.sort(batch.column(0).to_numpy())  # in order the search is much faster
+            position = np.minimum(np.searchsorted(wanted, theirs), len(wanted) - 1)
+            stored[position[wanted[position] == theirs]] = True
+    found: NDArray[np.bool_] = stored[np.searchsorted(wanted, keys)] if parts else stored
+    return found
 
 
 def _group_ids(file: pq.ParquetFile, group: int, entity: str) -> Keys:
     column = file.read_row_group(group, columns=[entity]).column(0)
     dictionaries = [chunk.dictionary.drop_null() for chunk in column.chunks]
-    return np.unique(np.concatenate([text_keys(values) for values in dictionaries]))
+    return _distinct(np.concatenate([text_keys(values) for values in dictionaries]))
+
+
+def _distinct(keys: Keys) -> Keys:
+    # A hash table: several times faster than NumPy's.
+    distinct: Keys = pd.Series(keys).drop_duplicates().to_numpy()
+    return distinct

@@ -49,6 +49,7 @@ def staging(data_dir: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        pa.default_memory_pool().release_unused()
 
 
 def dataset_folder(data_dir: Path, dataset_id: int) -> Path:

@@ -78,7 +78,9 @@ def stage(
     id_keys: list[Keys] = []
     with (
         RejectionLog(folder / "rejections.jsonl.gz") as log,
-        pq.ParquetWriter(rows_path, checks.schema, compression="lz4") as writer,
+        pq.ParquetWriter(
+            rows_path, checks.schema, compression="lz4", use_dictionary=False
+        ) as writer,
     ):
         for block in upload.blocks(checks.wanted):
             checked = checks.check(block)
