@@ -3,7 +3,8 @@
 >>> from model import SSMTL, Occurs, Task
 >>> from model.simulation import simulate_shop
 >>> shop = simulate_shop(users=300, items=60, days=240)
->>> task = Task(name="buys_14d", entity="user", target=Occurs(event_type="purchase"), horizon_days=14)
+>>> buys = Occurs(event_type="purchase")
+>>> task = Task(name="buys_14d", entity="user", target=buys, horizon_days=14)
 >>> estimator = SSMTL([task]).fit(shop.events, shop.users, shop.items)
 >>> answers = estimator.predict("buys_14d", shop.events, shop.users, shop.items)
 >>> list(answers.columns)
@@ -187,7 +188,7 @@ def as_log(
 
 def _frame(predictions: Predictions) -> pd.DataFrame:
     task = predictions.task
-    ids = (
+    ids: dict[str, list[str] | None] = (
         {"user": predictions.entity_ids, "item": predictions.item_ids}
         if task.entity == "pair"
         else {task.entity: predictions.entity_ids}

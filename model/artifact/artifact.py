@@ -1,11 +1,12 @@
-"""The files of a trained model: safetensors and JSON with checksums, and the exported forward pass.
+"""The files of a trained model: safetensors and JSON with checksums, and the forward pass.
 
     manifest.json        format version, SHA-256 and size of every other file
     model.json           tasks, plan, how each task is served, report, task graph
     weights.safetensors  the network's weights and the baselines' coefficients
     network_<kind>.onnx  the forward pass of one entity kind
 
-Nothing in it is executed on loading (no pickle). It holds no optimizer and no self-supervised heads.
+Nothing in it is executed on loading (no pickle). It holds no optimizer and no self-supervised
+heads.
 """
 
 from __future__ import annotations

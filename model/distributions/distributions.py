@@ -55,7 +55,7 @@ class Distribution:
 
     @property
     def point(self) -> Floats:
-        """(R,) what a ranking sorts by: a probability, an expected value, the peak's probability."""
+        """(R,) what a ranking sorts by: a probability, an expected value, a peak's probability."""
         match self.task.target.kind:
             case "occurs":
                 return self.probability_any

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 
 
-def auroc(probability: Floats, happened: NDArray[np.bool_]) -> float:
+def auroc(probability: Floats, happened: NDArray[np.bool_], weights: Floats) -> float:
     """Area under the ROC curve, ties counted half; NaN unless both outcomes occur."""
-    positives = int(happened.sum())
-    negatives = len(happened) - positives
-    if not positives or not negatives:
+    levels, group = np.unique(probability, return_inverse=True)
+    positive = np.bincount(group, weights=weights * happened, minlength=len(levels))
+    negative = np.bincount(group, weights=weights * ~happened, minlength=len(levels))
+    pairs = positive.sum() * negative.sum()
+    if pairs == 0:
         return float("nan")
-    ranks = rankdata(probability)
-    return float(
-        (ranks[happened].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-    )
+    below = np.cumsum(negative) - negative
+    return float((positive * (below + negative / 2)).sum() / pairs)
 
 
-def average_precision(probability: Floats, happened: NDArray[np.bool_]) -> float:
+def average_precision(probability: Floats, happened: NDArray[np.bool_], weights: Floats) -> float:
     """Mean precision at each positive, the highest probability first; NaN without a positive."""
     if not happened.any():
         return float("nan")
     order = np.argsort(-probability, kind="stable")
-    hits = happened[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].mean())
+    hits = weights[order] * happened[order]
+    precision = np.cumsum(hits) / np.cumsum(weights[order])
+    return float(np.average(precision, weights=hits))
 
 
 def calibration_error(

@@ -1,4 +1,4 @@
-"""Periods of the calendar in the shop's time zone: months of the year, ISO weeks, weekdays, hours."""
+"""Periods of the calendar in the shop's time zone: months, ISO weeks, weekdays, hours."""
 
 from __future__ import annotations
 

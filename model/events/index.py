@@ -41,7 +41,8 @@ class EntityIndex:
             time_us: (N,) microseconds, ascending.
         """
         present = np.flatnonzero(codes >= 0)
-        # One sort of (entity, row) packed in an int64 is several times faster than a stable argsort.
+        # One sort of (entity, row) packed in an int64 is several times faster than a stable
+        # argsort.
         packed = (codes[present].astype(np.int64) << 32) | present
         packed.sort()
         rows = packed & 0xFFFFFFFF
@@ -79,7 +80,8 @@ class EntityIndex:
         seconds = (np.asarray(cutoff_us) - self._origin_us) // _SECOND_US + 1
         seconds = np.clip(seconds, 0, (1 << _SECONDS_BITS) - 1)
         key = (entities.astype(np.int64) << _SECONDS_BITS) | seconds
-        return np.searchsorted(self._keys, key, side="right")
+        slots: NDArray[np.int64] = np.searchsorted(self._keys, key, side="right")
+        return slots
 
 
 @dataclass(frozen=True)

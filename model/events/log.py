@@ -81,7 +81,8 @@ class EventLog:
         """Which events are of this type; none for a type that the log does not have."""
         if name not in self.event_types:
             return np.zeros(len(self), dtype=bool)
-        return self.event_type == self.event_types.index(name)
+        chosen: NDArray[np.bool_] = self.event_type == self.event_types.index(name)
+        return chosen
 
     def until(self, time_us: int) -> EventLog:
         """The same log as it was at a time: events after it are gone, codes stay."""
@@ -182,10 +183,8 @@ def _to_microseconds(times: pd.Series, time_zone: str) -> NDArray[np.int64]:
                 f"an event's local time occurs twice in {time_zone} (clocks were set back): "
                 "give times with an offset"
             )
-    microseconds: NDArray[np.int64] = (
-        parsed.dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
-    )
-    return microseconds
+    utc = parsed.dt.tz_convert("UTC").dt.as_unit("us")
+    return np.asarray(utc.astype("int64"), dtype=np.int64)
 
 
 def _as_ids(column: pd.Series) -> pd.Series:

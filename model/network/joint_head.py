@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.distributions import Layout
-from model.network.likelihoods import EVIDENCE, evidence
+from model.network.likelihoods import EVIDENCE, evidence, group_parameters
 
 
 class JointHead(nn.Module):
@@ -20,8 +20,8 @@ class JointHead(nn.Module):
     outcomes it makes the chain rule over the tasks a bound on their joint log-likelihood
     (Hoogeboom et al., 2022, arXiv:2110.02037; Shih et al., 2022, arXiv:2205.13554).
 
-    The evidence graph's edge from s to t says how strongly the outcome of s moves t; it starts as the
-    correlation of their labels and only the strongest edges of each task are kept.
+    The evidence graph's edge from s to t says how strongly the outcome of s moves t; it starts as
+    the correlation of their labels and only the strongest edges of each task are kept.
 
     Shape:
         state_BD:      (B, D)
@@ -32,6 +32,7 @@ class JointHead(nn.Module):
     """
 
     edges: Tensor
+    task_of_column: Tensor
 
     def __init__(self, layout: Layout, width: int, channels: int) -> None:
         super().__init__()
@@ -69,14 +70,15 @@ class JointHead(nn.Module):
         received_BTR = torch.einsum("ts,bsr->btr", self.adjacency * self.edges, messages_BTR)
         mixed_BTR = torch.tanh(torch.einsum("btr,trc->btc", received_BTR, self.mix))
         gated_BTR = mixed_BTR * (1 + torch.tanh(self.gate(state_BD)))[:, None, :]
-        correction: Tensor = (gated_BTR[:, self.task_of_column] * self.output).sum(dim=-1)
+        gated_BOR = gated_BTR.index_select(1, self.task_of_column)
+        correction: Tensor = (gated_BOR * self.output).sum(dim=-1)
         return correction
 
     def _evidence(self, marginals_BO: Tensor, labels: list[Tensor]) -> Tensor:
         parts = [
             evidence(
                 group.likelihood,
-                marginals_BO[:, group.column_slice].unflatten(1, (-1, group.parameters)),
+                group_parameters(marginals_BO, group),
                 group_labels,
             )
             for group, group_labels in zip(self.layout.groups, labels, strict=True)

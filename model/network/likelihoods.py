@@ -14,10 +14,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.distributions import LOG_MEAN_RANGE, LOG_SIGMA_RANGE, LOG_SIZE_RANGE, LikelihoodName
+from model.distributions import (
+    LOG_MEAN_RANGE,
+    LOG_SIGMA_RANGE,
+    LOG_SIZE_RANGE,
+    Group,
+    LikelihoodName,
+)
 
 EVIDENCE = 2
 """Channels of what one outcome says: whether it happened, and how much more than expected."""
+
+
+def group_parameters(flat_BO: Tensor, group: Group) -> Tensor:
+    """One group's parameters (B, T, P) out of the flat output."""
+    return flat_BO[:, group.column_slice].reshape(len(flat_BO), -1, group.parameters)
 
 
 def negative_log_likelihood(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from model.config import Config
 from model.distributions import Layout
 from model.network.joint_head import JointHead
-from model.network.likelihoods import negative_log_likelihood
+from model.network.likelihoods import group_parameters, negative_log_likelihood
 from model.network.sequence import SequencePooling
 from model.network.task_stage import TaskEmbeddings, TaskStage
 from model.network.trunk import EnsembleTrunk, NumericInput
@@ -37,7 +37,7 @@ class KindShape:
 class Batch:
     """The network's inputs for B rows of one entity kind, as tensors.
 
-    `items`, `types`, `gaps` and `values` are the sequence (B, L); `item` is the row's own item.
+    `items`, `types`, `gaps` and `amounts` are the sequence (B, L); `item` is the row's own item.
     """
 
     numbers: Tensor
@@ -46,7 +46,7 @@ class Batch:
     items: Tensor
     types: Tensor
     gaps: Tensor
-    values: Tensor
+    amounts: Tensor
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Batch:
@@ -81,7 +81,7 @@ class KindNetwork(nn.Module):
         inputs = shape.numbers + channels * len(shape.category_sizes)
         if shape.entity != "item":
             self.pooling = SequencePooling(channels)
-            self.event_value = nn.Linear(1, channels, bias=False)
+            self.event_amount = nn.Linear(1, channels, bias=False)
             inputs += self.pooling.outputs
         if shape.entity != "user":
             inputs += channels
@@ -116,7 +116,7 @@ class KindNetwork(nn.Module):
         events_BLC = (
             self.embeddings.item(batch.items)
             + self.embeddings.event_type(batch.types)
-            + self.event_value(batch.values[..., None])
+            + self.event_amount(batch.amounts[..., None])
         )
         pooled: Tensor = self.pooling(events_BLC, batch.gaps, batch.types > 0)
         return pooled
@@ -126,7 +126,7 @@ class KindNetwork(nn.Module):
         parts = [
             negative_log_likelihood(
                 group.likelihood,
-                parameters_BO[:, group.column_slice].unflatten(1, (-1, group.parameters)),
+                group_parameters(parameters_BO, group),
                 group_labels,
             )
             for group, group_labels in zip(self.layout.groups, labels, strict=True)

@@ -1,19 +1,26 @@
 """The numeric features: each block declares its columns and fills them for some rows.
 
-All blocks see the past through `History.start` and `History.end`, so none can see beyond the cutoff.
+All blocks see the past through `History.start` and `History.end`, so none can see beyond the
+cutoff.
 Counts and amounts are given as log(1 + x): they are skewed, and ratios matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, period_codes, to_datetime
+from model.events import (
+    MICROSECONDS_PER_DAY,
+    PERIOD_LABELS,
+    Entities,
+    period_codes,
+    to_datetime,
+)
 from model.snapshots.features import LAG_WEEKS, FeaturePlan, Season
 from model.snapshots.history import Floats, History, Measure, Rows
 
@@ -30,7 +37,7 @@ class Feature:
     meaning: str
 
 
-Column = tuple[Feature, Callable[[], Floats]]
+Column = tuple[Feature, Floats]
 
 
 def declared_features(history: History, plan: FeaturePlan) -> tuple[Feature, ...]:
@@ -45,7 +52,7 @@ def aggregate(history: History, plan: FeaturePlan, rows: Rows) -> NDArray[np.flo
     Shape:
         returns: (R, features), columns as in `declared_features`
     """
-    columns = [fill() for _, fill in _columns(history, plan, rows)]
+    columns = [values for _, values in _columns(history, plan, rows)]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -103,9 +110,7 @@ def _totals(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]
                         unit,
                         f"{noun} of {event_type} in the window before the cutoff",
                     ),
-                    lambda m=measure, e=event_type, d=days, v=divisor: _log1p(
-                        total(history, rows, m, e, d) / v
-                    ),
+                    _log1p(total(history, rows, measure, event_type, days) / divisor),
                 )
 
 
@@ -118,14 +123,12 @@ def _lags(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
                     "log(1 + events)",
                     f"number of {event_type} in the {week}th week before the cutoff",
                 ),
-                lambda e=event_type, w=week: _log1p(
-                    total(history, rows, "events", e, 7 * w, skip_days=7 * (w - 1))
-                ),
+                _log1p(total(history, rows, "events", event_type, 7 * week, 7 * (week - 1))),
             )
 
 
 def _days_since(history: History, rows: Rows, slots: NDArray[np.int64]) -> Floats:
-    """Days from the event in each slot to the cutoff; `_NEVER_DAYS` where it is not the entity's."""
+    """Days from each slot's event to the cutoff; `_NEVER_DAYS` where it is another entity's."""
     found = slots >= history.index.offsets[rows.entities]
     if not len(history.index.time_us):
         return np.full(len(rows), _NEVER_DAYS)
@@ -148,16 +151,16 @@ def tenure_days(history: History, rows: Rows) -> Floats:
 def _recencies(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
     yield (
         Feature("recency", "log(1 + days)", "time since the last event"),
-        lambda: np.log1p(recency_days(history, rows, None)),
+        np.log1p(recency_days(history, rows, None)),
     )
     yield (
         Feature("tenure", "log(1 + days)", "time since the first event"),
-        lambda: np.log1p(tenure_days(history, rows)),
+        np.log1p(tenure_days(history, rows)),
     )
     for event_type in plan.event_types:
         yield (
             Feature(f"{event_type}_recency", "log(1 + days)", f"time since the last {event_type}"),
-            lambda e=event_type: np.log1p(recency_days(history, rows, e)),
+            np.log1p(recency_days(history, rows, event_type)),
         )
 
 
@@ -168,15 +171,15 @@ def _visits(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]
             Feature(
                 f"visits_{_window_name(days)}", "log(1 + days)", "days with an event in the window"
             ),
-            lambda d=days: _log1p(total(history, rows, "days", None, d)),
+            _log1p(total(history, rows, "days", None, days)),
         )
     yield (
         Feature("gap_mean", "log(1 + days)", "mean days between visits, NaN before the second"),
-        lambda: np.log1p(_mean_gap(history, rows)),
+        np.log1p(_mean_gap(history, rows)),
     )
     yield (
         Feature("recency_over_gap", "log ratio", "time since the last event over the mean gap"),
-        lambda: np.log1p(recency_days(history, rows, None)) - np.log1p(_mean_gap(history, rows)),
+        np.log1p(recency_days(history, rows, None)) - np.log1p(_mean_gap(history, rows)),
     )
 
 
@@ -189,7 +192,7 @@ def _mean_gap(history: History, rows: Rows) -> Floats:
 
 def _counterparts(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
     noun = "items" if plan.entity == "user" else "users"
-    distinct = history.distinct_counterparts(rows.cutoff_us) if len(rows) else np.zeros(1)
+    distinct = history.distinct_counterparts(rows.cutoff_us)
     for days in plan.windows_days[1:]:
         yield (
             Feature(
@@ -197,7 +200,7 @@ def _counterparts(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[C
                 f"log(1 + {noun})",
                 f"different {noun} in the window before the cutoff",
             ),
-            lambda d=days: _log1p(distinct[history.end(rows)] - distinct[history.start(rows, d)]),
+            _log1p(distinct[history.end(rows)] - distinct[history.start(rows, days)]),
         )
 
 
@@ -209,7 +212,7 @@ def _prices(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]
                 "log(1 + money)",
                 "mean price of the events in the window, NaN without one",
             ),
-            lambda d=days: _mean_price(history, rows, d),
+            _mean_price(history, rows, days),
         )
 
 
@@ -226,7 +229,7 @@ def season_column(season: Season, label: str) -> str:
 
 
 def _season(history: History, season: Season, rows: Rows) -> Iterator[Column]:
-    past = _season_totals(history, season, rows) if len(rows) else None
+    past = _season_totals(history, season, rows)
     for code, label in enumerate(PERIOD_LABELS[season.period]):
         yield (
             Feature(
@@ -234,7 +237,7 @@ def _season(history: History, season: Season, rows: Rows) -> Iterator[Column]:
                 f"log(1 + {season.of})",
                 f"{season.of} of {season.event_type} in {season.period} {label} of the last year",
             ),
-            lambda c=code: np.log1p(past[:, c]) if past is not None else np.zeros(0),
+            np.log1p(past[:, code]),
         )
 
 
@@ -272,7 +275,8 @@ def period_totals(
         weights=amounts,
         minlength=len(history.index) * periods,
     )
-    return flat.reshape(-1, periods)[rows.entities]
+    totals: Floats = flat.astype(np.float64).reshape(-1, periods)[rows.entities]
+    return totals
 
 
 def _numbers(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
@@ -280,26 +284,27 @@ def _numbers(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column
     for name in plan.numbers:
         yield (
             Feature(f"attribute_{name}", "as given", f"attribute {name}, NaN where missing"),
-            lambda n=name: (
-                pd.to_numeric(table.attributes[n], errors="coerce").to_numpy(
-                    dtype=np.float64, na_value=np.nan
-                )[rows.entities]
-                if n in table.attributes
-                else np.full(len(rows), np.nan)
-            ),
+            _attribute(table, name)[rows.entities],
         )
+
+
+def _attribute(table: Entities, name: str) -> Floats:
+    if name not in table.attributes:
+        return np.full(len(table), np.nan)
+    numbers = pd.to_numeric(table.attributes[name], errors="coerce")
+    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _calendar(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
     covered = (rows.cutoff_us - history.log.first_us) / MICROSECONDS_PER_DAY
     yield (
         Feature("log_coverage", "log(1 + days)", "how much past the log has, at most a year"),
-        lambda: np.full(len(rows), np.log1p(np.clip(covered, 0, _YEAR_DAYS))),
+        np.full(len(rows), np.log1p(np.clip(covered, 0, _YEAR_DAYS))),
     )
     if plan.has_annual_calendar:
         angle = 2 * np.pi * to_datetime(rows.cutoff_us).timetuple().tm_yday / 365.25
         for name, value in (("sine", np.sin(angle)), ("cosine", np.cos(angle))):
             yield (
                 Feature(f"day_of_year_{name}", f"{name} of an angle", "where in the year we are"),
-                lambda v=value: np.full(len(rows), v),
+                np.full(len(rows), value),
             )

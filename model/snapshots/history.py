@@ -117,7 +117,7 @@ class History:
         return self._neighbours[key]
 
     def next_slot(self, event_type: str | None) -> Ints:
-        """(slots + 1,) the first slot of a type from each position on, the number of slots for none."""
+        """(slots + 1,) the first slot of a type from each position on; for none, how many slots."""
         key = ("next", event_type)
         if key not in self._neighbours:
             size = len(self.index.rows)
@@ -128,7 +128,7 @@ class History:
 
     @cached_property
     def next_same_us(self) -> Ints:
-        """(slots,) when the entity meets the same counterpart again; far in the future for never."""
+        """(slots,) when the entity meets the same counterpart again; never is far ahead."""
         counterpart = self.counterpart[self.index.rows].astype(np.int64)
         slots = np.arange(len(counterpart))
         order = np.lexsort((slots, counterpart, self.entity))

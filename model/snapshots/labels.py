@@ -71,7 +71,8 @@ def label(history: History, task: Task, rows: Rows, label_end_us: int) -> Label:
 
 def _ahead(history: History, task: Task, rows: Rows, measure: str) -> Floats:
     sums = history.prefix_sum(measure, task.target.event_type)  # type: ignore[arg-type]
-    return sums[history.end(rows, task.horizon_days)] - sums[history.end(rows)]
+    ahead: Floats = sums[history.end(rows, task.horizon_days)] - sums[history.end(rows)]
+    return ahead
 
 
 def _days_ahead(history: History, task: Task, rows: Rows) -> Floats:
@@ -80,7 +81,8 @@ def _days_ahead(history: History, task: Task, rows: Rows) -> Floats:
     # The first day counts too when it began before the cutoff and goes on after it.
     first = history.next_slot(event_type)[history.end(rows)]
     opens = np.append(history.opens_day(event_type), True)
-    return days + ((first < history.end(rows, task.horizon_days)) & ~opens[first])
+    beyond: Floats = days + ((first < history.end(rows, task.horizon_days)) & ~opens[first])
+    return beyond
 
 
 def _period_labels(

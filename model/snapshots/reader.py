@@ -34,6 +34,7 @@ class SnapshotReader:
     def __init__(self, log: EventLog, plan: SnapshotPlan) -> None:
         self.log = log
         self.plan = plan
+        self._features: dict[EntityKind, tuple[Feature, ...]] = {}
 
     @cached_property
     def users(self) -> History:
@@ -74,17 +75,20 @@ class SnapshotReader:
 
     def features(self, entity: EntityKind) -> tuple[Feature, ...]:
         """The columns of `Inputs.numbers`, in order."""
+        if entity not in self._features:
+            self._features[entity] = self._declared(entity)
+        return self._features[entity]
+
+    def _declared(self, entity: EntityKind) -> tuple[Feature, ...]:
         match entity:
             case "user":
                 return declared_features(self.users, self.plan.users)
             case "item":
                 return declared_features(self.items, self.plan.items)
             case "pair":
-                of_user = declared_features(self.users, self.plan.users)
-                of_item = declared_features(self.items, self.plan.items)
                 return (
-                    *(Feature(f"user_{f.name}", f.unit, f.meaning) for f in of_user),
-                    *(Feature(f"item_{f.name}", f.unit, f.meaning) for f in of_item),
+                    *(_prefixed("user", f) for f in self.features("user")),
+                    *(_prefixed("item", f) for f in self.features("item")),
                     *declared_pair_features(self.plan.users),
                 )
 
@@ -147,7 +151,7 @@ class SnapshotReader:
             "items": sequence.items,
             "types": sequence.types,
             "gaps": sequence.gaps,
-            "values": sequence.values,
+            "amounts": sequence.amounts,
         }
 
     def active(self, entity: EntityKind, cutoff_us: int, lookback_days: float) -> NDArray[np.int64]:
@@ -157,11 +161,15 @@ class SnapshotReader:
         return np.flatnonzero(history.end(rows) > history.start(rows, lookback_days))
 
 
+def _prefixed(owner: str, feature: Feature) -> Feature:
+    return Feature(f"{owner}_{feature.name}", feature.unit, f"of the {owner}: {feature.meaning}")
+
+
 def _category_codes(table: Entities, plan: FeaturePlan) -> NDArray[np.int64]:
     """(entities, categorical attributes) codes; a value that the plan does not know is 0."""
     codes = np.full((len(table), len(plan.categories)), UNKNOWN, dtype=np.int64)
     for column, (name, known) in enumerate(plan.categories.items()):
         if name in table.attributes:
             values = table.attributes[name].astype("str")
-            codes[:, column] = pd.Index(known, dtype="str").get_indexer(values) + 1
+            codes[:, column] = pd.Index(known, dtype="str").get_indexer(pd.Index(values)) + 1
     return codes

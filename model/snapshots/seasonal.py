@@ -1,9 +1,9 @@
 """The seasonal naive forecast of a peak period: the coming cycle will look like the last one.
 
 With few sales or a short past the shop's own season takes over. Sales in period k are taken as
-Poisson with mean M s_k e_k, where M is the entity's yearly sales, s_k the share of the period and e_k
-how much of the period the past year has shown; s_k has a Gamma prior with the shop's share g_k as its
-mean. The posterior mean, up to a factor, is
+Poisson with mean M s_k e_k, where M is the entity's yearly sales, s_k the share of the period and
+e_k how much of the period the past year has shown; s_k has a Gamma prior with the shop's share g_k
+as its mean. The posterior mean, up to a factor, is
 
     s_k = (sales_k + strength * g_k) / (M * e_k + strength).
 """

@@ -22,13 +22,13 @@ class Sequences:
         items: (R, L) item codes of the model, 0 for padding.
         types: (R, L) event-type codes of the model from 1, 0 for padding.
         gaps: (R, L) log(1 + days) from the event to the cutoff.
-        values: (R, L) log(1 + money) of the event, with its sign.
+        amounts: (R, L) log(1 + money) of the event, with its sign.
     """
 
     items: NDArray[np.int64]
     types: NDArray[np.int64]
     gaps: NDArray[np.float32]
-    values: NDArray[np.float32]
+    amounts: NDArray[np.float32]
 
     @classmethod
     def empty(cls, rows: int, length: int) -> Sequences:
@@ -92,5 +92,5 @@ class SequenceReader:
             items=np.where(there, self._items[slots], PADDING),
             types=np.where(there, self._types[slots], PADDING),
             gaps=np.where(there, np.log1p(np.maximum(days, 0)), 0).astype(np.float32),
-            values=np.where(there, self._values[slots], 0),
+            amounts=np.where(there, self._values[slots], 0),
         )

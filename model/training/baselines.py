@@ -59,13 +59,15 @@ def fit_baselines(
 
 def _column_means(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     known = ~np.isnan(numbers)
-    return np.nansum(numbers, axis=0) / np.maximum(known.sum(axis=0), 1)
+    means: NDArray[np.float64] = np.nansum(numbers, axis=0) / np.maximum(known.sum(axis=0), 1)
+    return means
 
 
 def _column_spreads(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     known = np.maximum((~np.isnan(numbers)).sum(axis=0), 1)
     centred = numbers - _column_means(numbers)
-    return np.sqrt(np.nansum(centred**2, axis=0) / known)
+    spreads: NDArray[np.float64] = np.sqrt(np.nansum(centred**2, axis=0) / known)
+    return spreads
 
 
 def _features(task: Task, columns: Sequence[str]) -> list[int]:
@@ -140,5 +142,5 @@ def _fit(
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return weights.detach()

@@ -1,8 +1,9 @@
 """Calibration of the network's parameters on validation rows.
 
-Each parameter p of a task becomes slope * p + shift: for probabilities this is Platt's scaling, for
-amounts it moves and scales the location and the spread, for periods it is a temperature (the slope
-alone). Fitted by maximum likelihood with a pull towards the identity, so that few rows change little.
+Each parameter p of a task becomes slope * p + shift: for probabilities this is Platt's scaling,
+for amounts it moves and scales the location and the spread, for periods it is a temperature (the
+slope alone). Fitted by maximum likelihood with a pull towards the identity, so that few rows
+change little.
 """
 
 from __future__ import annotations
@@ -54,5 +55,5 @@ def fit_calibration(
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return calibrated_slope().detach(), (shift * moves).detach()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 
@@ -57,7 +56,6 @@ def export_network(network: SSMTLNetwork, entity: EntityKind, examples: Examples
 
 def _to_onnx(forward: nn.Module, tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> bytes:
     rows = torch.export.Dim("rows")
-    buffer = io.BytesIO()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # The exporter warns of its own internals; what it made is checked above.
@@ -72,5 +70,4 @@ def _to_onnx(forward: nn.Module, tensors: tuple[Tensor, ...], names: tuple[str, 
             verbose=False,
         )
         assert program is not None
-        program.save(buffer)
-    return buffer.getvalue()
+        return bytes(program.model_proto.SerializeToString())

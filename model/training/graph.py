@@ -44,24 +44,24 @@ def edges_with_gain(
     layout = kind.layout
     declared = [i for i, task in enumerate(layout.tasks) if not is_self_supervised(task.name)]
     before = kind.nll(outputs.marginals, examples.labels)
-    edges = []
+    edges: list[Edge] = []
     for source in declared:
         known_T = torch.zeros(len(layout), dtype=torch.bool)
         known_T[source] = True
         after = conditional_nll(kind, outputs, examples.labels, known_T)
         known_source = before[:, source].isnan().logical_not()
         gain_T = mean_nll((before - after)[known_source], examples.weights[known_source])
-        for target in declared:
-            if source != target and kind.joint.edges[target, source] > 0:
-                edges.append(
-                    Edge(
-                        source=layout.tasks[source].name,
-                        target=layout.tasks[target].name,
-                        weight=float(kind.joint.adjacency[target, source].detach()),
-                        correlation=float(correlation_TT[target, source]),
-                        gain_nats=float(gain_T[target].nan_to_num(0.0)),
-                    )
-                )
+        edges += [
+            Edge(
+                source=layout.tasks[source].name,
+                target=layout.tasks[target].name,
+                weight=float(kind.joint.adjacency[target, source].detach()),
+                correlation=float(correlation_TT[target, source]),
+                gain_nats=float(gain_T[target].nan_to_num(0.0)),
+            )
+            for target in declared
+            if source != target and kind.joint.edges[target, source] > 0
+        ]
     return edges
 
 

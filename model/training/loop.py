@@ -18,6 +18,7 @@ from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.loss import TaskWeights, training_loss
 from model.training.scoring import mean_nll, outputs_of
+from model.training.self_supervision import is_self_supervised
 
 AVERAGING = 0.98
 WARM_UP_STEPS = 50
@@ -64,13 +65,13 @@ class TrainingRun:
             )
             for entity in self.training
         }
-        averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
+        averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
         best = copy.deepcopy(self.network.state_dict())
         for epoch in range(1, epochs + 1):
             losses = self._train_epoch(averaged, stop)
             if self.validation:
                 losses = self._validate(averaged.module)
-                loss = float(np.mean([value for value in losses.values()]))
+                loss = float(np.mean(list(losses.values())))
                 if loss < self.best_loss:
                     self.best_loss, self.best_epoch = loss, epoch
                     best = copy.deepcopy(averaged.module.state_dict())
@@ -152,7 +153,7 @@ class TrainingRun:
                 relative_T.tolist(),
                 strict=True,
             ):
-                if not task.name.startswith("self:") and value == value:
+                if not is_self_supervised(task.name) and not np.isnan(value):
                     losses[task.name] = value
         return losses
 

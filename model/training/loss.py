@@ -104,9 +104,9 @@ def _joint_loss(
 def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which outcomes are shown to the joint head, and how much each row counts.
 
-    Half the rows show a uniformly random number of random tasks, weighted by T / (T - shown), as the
-    bound on the joint log-likelihood asks (arXiv:2110.02037, eq. 5); the others show what would be
-    known some days after the cutoff: all tasks with a shorter horizon.
+    Half the rows show a uniformly random number of random tasks, weighted by T / (T - shown), as
+    the bound on the joint log-likelihood asks (arXiv:2110.02037, eq. 5); the others show what would
+    be known some days after the cutoff: all tasks with a shorter horizon.
 
     Shape:
         returns: (B, T) of bool, missing labels never shown; (B,)

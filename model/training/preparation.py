@@ -226,7 +226,7 @@ def _scale(amounts: NDArray[np.float32]) -> Scale:
     logs = np.log(amounts[amounts > 0].astype(np.float64))
     if len(logs) < 2:
         return Scale()
-    return Scale(location=float(np.mean(logs)), scale=float(max(np.std(logs), 0.05)))
+    return Scale(location=float(np.mean(logs)), scale=max(float(np.std(logs)), 0.05))
 
 
 def _fit_seasonal(

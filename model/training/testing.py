@@ -113,23 +113,24 @@ def _metrics(distribution: Distribution, outcome: Floats, weights: Floats) -> di
         case "occurs":
             happened, probability = outcome > 0, distribution.probability_any
             metrics = {
-                "auroc": auroc(probability, happened),
-                "average_precision": average_precision(probability, happened),
+                "auroc": auroc(probability, happened, weights),
+                "average_precision": average_precision(probability, happened, weights),
                 "calibration_error": calibration_error(probability, happened, weights),
             }
         case "peak_period":
             metrics = _period_metrics(distribution.probabilities, outcome.astype(np.int64))
         case _:
-            metrics = _amount_metrics(distribution, outcome, outcome > 0)
+            metrics = _amount_metrics(distribution, outcome, weights)
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _amount_metrics(
-    distribution: Distribution, amount: Floats, some: NDArray[np.bool_]
+    distribution: Distribution, amount: Floats, weights: Floats
 ) -> dict[str, float]:
+    error = np.abs(distribution.quantile(0.5) - amount)
     return {
-        "mean_absolute_error": float(np.abs(distribution.quantile(0.5) - amount).mean()),
-        "auroc": auroc(distribution.probability_any, some),
+        "mean_absolute_error": float(np.average(error, weights=weights)),
+        "auroc": auroc(distribution.probability_any, amount > 0, weights),
     }
 
 
