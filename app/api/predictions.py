@@ -222,7 +222,7 @@ def _place(pagination: PageRequest, order: Order) -> tuple[int, float, Entity] |
         return None
     match key:
         case [int(number), str(ordered), float(point), str(entity_id), str(item_id)]:
-            if ordered == order:
+            if ordered == order and "\x00" not in entity_id + item_id:
                 return number, point, Entity(entity_id, item_id)
     raise _invalid("/query/cursor", f"not a cursor of this ranking in order {order!r}")
 

@@ -17,6 +17,8 @@ from model.tasks import Task
 CHAMPION = "champion"
 """The alias that answers unless a request asks for another version."""
 
+_LARGEST_NUMBER = 2**31 - 1  # that the column holds
+
 
 def publish(
     session: Session,
@@ -75,11 +77,10 @@ def get_version(session: Session, dataset: Dataset, number: int) -> ModelVersion
     Raises:
         NotFound: the dataset has none; the message says what there is.
     """
-    version = session.scalar(
-        select(ModelVersion).where(
-            ModelVersion.dataset_id == dataset.id, ModelVersion.number == number
-        )
+    statement = select(ModelVersion).where(
+        ModelVersion.dataset_id == dataset.id, ModelVersion.number == number
     )
+    version = session.scalar(statement) if number <= _LARGEST_NUMBER else None
     if version is None:
         last = _last_number(session, dataset.id)
         there_are = f"the newest is {last}" if last else "none is trained yet"
@@ -96,7 +97,7 @@ def list_versions(
     """Versions below the number `before`, the newest first, one more than `limit` if there are."""
     statement = select(ModelVersion).where(ModelVersion.dataset_id == dataset.id)
     if before is not None:
-        statement = statement.where(ModelVersion.number < before)
+        statement = statement.where(ModelVersion.number < min(before, _LARGEST_NUMBER))
     return list(session.scalars(statement.order_by(ModelVersion.number.desc()).limit(limit + 1)))
 
 

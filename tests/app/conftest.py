@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,13 +12,15 @@ from uuid import uuid4
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import make_engine, make_session_factory
 from app.db.migrate import upgrade
 from app.main import create_app
 from app.settings import Settings
+from tests.app.databases import administrate, migrated_database, url_of
+from tests.app.trained_shop import service, trained_shop  # noqa: F401 (fixtures)
 
 TEMPLATE = "ssmtl_template"
 
@@ -50,44 +51,21 @@ def postgresql_server() -> Iterator[str]:
         server.cleanup()
 
 
-def _administrate(server_url: str, *statements: str) -> None:
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.execute(text(statement))
-    finally:
-        engine.dispose()
-
-
-def _url_of(server_url: str, database: str) -> str:
-    return make_url(server_url).set(database=database).render_as_string(hide_password=False)
-
-
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> Iterator[str]:
     """Name of a migrated database; copying it is faster than migrating another one."""
     name = f"{TEMPLATE}_{uuid4().hex[:8]}"
-    _administrate(postgresql_server, f"CREATE DATABASE {name}")
-    upgrade(_url_of(postgresql_server, name))
+    administrate(postgresql_server, f"CREATE DATABASE {name}")
+    upgrade(url_of(postgresql_server, name))
     yield name
-    _administrate(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    administrate(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, migrated database."""
-    if request.param == "sqlite":
-        path = tmp_path / "ssmtl.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    server = request.getfixturevalue("postgresql_server")
-    template = request.getfixturevalue("postgresql_template")
-    name = f"ssmtl_{uuid4().hex}"
-    _administrate(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _url_of(server, name)
-    _administrate(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with migrated_database(request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
