@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 import pandas as pd
 
 from model.config import Config, ProgressCallback, StopCallback
+from model.errors import NotEnoughData
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog
 from model.prediction import Predictions, Predictor
@@ -85,6 +86,8 @@ class SSMTL:
         from model.training import fit  # torch is imported by fitting alone
 
         log = as_log(events, users, items, time_zone)
+        if not len(log):
+            raise NotEnoughData("the log has no events: give some")
         check_tasks(self.tasks, profile_of(log))
         self._artifact = fit(
             log,

@@ -19,7 +19,6 @@ from model.errors import InvalidEvents
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REQUIRED_COLUMNS = ("user", "item", "time", "event_type")
 
 
@@ -108,8 +107,8 @@ class EventLog:
             time_zone: the shop's, as an IANA name; months and weekdays are counted in it.
 
         Raises:
-            InvalidEvents: a column is missing, a row has neither user nor item, or a time or
-                type is missing.
+            InvalidEvents: a column is missing, a row has neither user nor item, a time or type is
+                missing, or a time or amount cannot be read.
         """
         _check_zone(time_zone)
         missing = [column for column in REQUIRED_COLUMNS if column not in events.columns]
@@ -173,7 +172,10 @@ def _check_zone(name: str) -> None:
 
 
 def _to_microseconds(times: pd.Series, time_zone: str) -> NDArray[np.int64]:
-    parsed = pd.to_datetime(times)
+    try:
+        parsed = pd.to_datetime(times)
+    except ValueError as error:
+        raise InvalidEvents(f"the column 'time' cannot be read: {error}") from error
     if bool(parsed.isna().any()):
         raise InvalidEvents("an event has no time: fill it in or leave the event out")
     if parsed.dt.tz is None:
@@ -211,7 +213,11 @@ def _entities(name: str, seen: pd.Series, table: pd.DataFrame | None) -> Entitie
 def _number(events: pd.DataFrame, column: str) -> NDArray[np.float64]:
     if column not in events.columns:
         return np.full(len(events), np.nan)
-    return pd.to_numeric(events[column]).to_numpy(dtype=np.float64, na_value=np.nan)
+    try:
+        numbers = pd.to_numeric(events[column])
+    except (TypeError, ValueError) as error:
+        raise InvalidEvents(f"the column {column!r} is not of numbers: {error}") from error
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _to_cents(money: NDArray[np.float64], *, absent: int) -> NDArray[np.int64]:
