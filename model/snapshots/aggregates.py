@@ -171,7 +171,7 @@ def _visits(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]
             Feature(
                 f"visits_{_window_name(days)}", "log(1 + days)", "days with an event in the window"
             ),
-            _log1p(total(history, rows, "days", None, days)),
+            np.log1p(history.active_days(None, history.start(rows, days), history.end(rows))),
         )
     yield (
         Feature("gap_mean", "log(1 + days)", "mean days between visits, NaN before the second"),

@@ -108,6 +108,15 @@ class History:
         flags[chosen] = opens
         return flags
 
+    def active_days(self, event_type: str | None, start: Ints, end: Ints) -> Floats:
+        """How many days have an event of a type in the slots from `start` up to `end`."""
+        sums = self.prefix_sum("days", event_type)
+        # The first day counts too when it began before `start` and goes on after it.
+        first = self.next_slot(event_type)[start]
+        opens = sums[np.minimum(first + 1, len(sums) - 1)] - sums[first]
+        days: Floats = sums[end] - sums[start] + np.where(first < end, 1 - opens, 0)
+        return days
+
     def last_slot(self, event_type: str | None) -> Ints:
         """(slots + 1,) the last slot of a type before each position, -1 for none."""
         key = ("last", event_type)

@@ -60,7 +60,8 @@ def label(history: History, task: Task, rows: Rows, label_end_us: int) -> Label:
             happened = _ahead(history, task, rows, "events") > 0
             return happened.astype(np.float32)
         case Count(of="days"):
-            return _days_ahead(history, task, rows).astype(np.float32)
+            ends = history.end(rows), history.end(rows, task.horizon_days)
+            return history.active_days(target.event_type, *ends).astype(np.float32)
         case Count():
             amount = _ahead(history, task, rows, target.of)
             return np.maximum(np.rint(amount), 0).astype(np.float32)
@@ -73,16 +74,6 @@ def _ahead(history: History, task: Task, rows: Rows, measure: str) -> Floats:
     sums = history.prefix_sum(measure, task.target.event_type)  # type: ignore[arg-type]
     ahead: Floats = sums[history.end(rows, task.horizon_days)] - sums[history.end(rows)]
     return ahead
-
-
-def _days_ahead(history: History, task: Task, rows: Rows) -> Floats:
-    event_type = task.target.event_type
-    days = _ahead(history, task, rows, "days")
-    # The first day counts too when it began before the cutoff and goes on after it.
-    first = history.next_slot(event_type)[history.end(rows)]
-    opens = np.append(history.opens_day(event_type), True)
-    beyond: Floats = days + ((first < history.end(rows, task.horizon_days)) & ~opens[first])
-    return beyond
 
 
 def _period_labels(
