@@ -1,8 +1,9 @@
 """The event log in columns: one shop's interactions, with its users and items.
 
-Times are int64 microseconds since 1970 in UTC, money is int64 cents (so that prefix sums are
-exact), ids are int32 codes into `users.ids` and `items.ids`; a code of -1 is an absent id. Rows are
-in the order of (time, row of the input).
+Times are int64 microseconds since 1970 in UTC, money is int64 cents, quantities are multiples of a
+power of two (so that running totals are exact: what one user does cannot change the last bit of
+another's), ids are int32 codes into `users.ids` and `items.ids`; a code of -1 is an absent id. Rows
+are in the order of (time, row of the input).
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from model.errors import InvalidEvents
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNIT_STEP = 2.0**-20
+"""The grain of quantities: sums of up to 8 billion units are exact in float64."""
+MAX_AMOUNT = 1e12
+"""The largest quantity, price or value."""
 REQUIRED_COLUMNS = ("user", "item", "time", "event_type")
 
 
@@ -41,7 +46,8 @@ class Entities:
 class EventLog:
     """One shop's events in columns; all arrays have one entry per event.
 
-    `units` is the quantity, 1 where the log has none. `price_cents` is -1 where absent.
+    `units` is the quantity to the nearest `UNIT_STEP`, 1 where the log has none. `price_cents` is -1
+    where absent.
     """
 
     users: Entities
@@ -108,7 +114,7 @@ class EventLog:
 
         Raises:
             InvalidEvents: a column is missing, a row has neither user nor item, a time or type is
-                missing, or a time or amount cannot be read.
+                missing, or a time or amount cannot be read or is too large.
         """
         _check_zone(time_zone)
         missing = [column for column in REQUIRED_COLUMNS if column not in events.columns]
@@ -130,6 +136,8 @@ class EventLog:
         price = _number(events, "price")
         value = _number(events, "value")
         value = np.where(np.isnan(value), quantity * price, value)
+        for name, amounts in (("quantity", quantity), ("price", price), ("value", value)):
+            _check_size(name, amounts)
         return cls(
             users=user_table,
             items=item_table,
@@ -139,7 +147,7 @@ class EventLog:
             item=item_table.codes(item_ids)[order],
             time_us=time_us[order],
             event_type=np.asarray(types.codes, dtype=np.int16)[order],
-            units=np.where(np.isnan(quantity), 1.0, quantity)[order],
+            units=_to_units(quantity)[order],
             price_cents=_to_cents(price, absent=-1)[order],
             value_cents=_to_cents(value, absent=0)[order],
             has_value=bool((~np.isnan(value)).any()),
@@ -218,6 +226,19 @@ def _number(events: pd.DataFrame, column: str) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise InvalidEvents(f"the column {column!r} is not of numbers: {error}") from error
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _check_size(name: str, amounts: NDArray[np.float64]) -> None:
+    too_large = np.flatnonzero(np.abs(amounts) > MAX_AMOUNT)
+    if len(too_large):
+        raise InvalidEvents(
+            f"an event has the {name} {amounts[too_large[0]]:g}: at most {MAX_AMOUNT:g} is allowed"
+        )
+
+
+def _to_units(quantity: NDArray[np.float64]) -> NDArray[np.float64]:
+    units: NDArray[np.float64] = np.rint(quantity / UNIT_STEP) * UNIT_STEP
+    return np.where(np.isnan(units), 1.0, units)
 
 
 def _to_cents(money: NDArray[np.float64], *, absent: int) -> NDArray[np.int64]:
