@@ -45,7 +45,7 @@ class FeaturePlan(BaseModel):
     """Which features an entity kind has; everything that was learned from the log is in here.
 
     `categories` maps each categorical attribute to its known values: the code of the n-th is n + 1,
-    0 is unknown or missing.
+    0 is unknown or missing. `event_types` has the most frequent first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,12 +84,13 @@ class FeaturePlan(BaseModel):
         }
         return cls(
             entity=entity,
-            event_types=tuple(log.event_types[code] for code in sorted(frequent)),
+            event_types=tuple(log.event_types[code] for code in frequent if counts[code]),
             windows_days=tuple(
                 days for days in WINDOWS_DAYS if days is None or days < 2 * history_days
             ),
-            has_value=log.has_value,
-            has_quantity=log.has_quantity,
+            # `log.has_value` would also tell of events that are yet to come.
+            has_value=bool((log.value_cents != 0).any()),
+            has_quantity=bool((log.units != 1).any()),
             has_price=bool((log.price_cents >= 0).any()),
             has_annual_calendar=history_days >= 2 * 365,
             seasons=tuple(sorted(seasons, key=str)),
