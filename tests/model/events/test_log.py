@@ -82,6 +82,9 @@ def test_tables_without_their_id_are_refused() -> None:
         ({"time": pd.to_datetime(["2024-03-02", None, "2024-03-03"], utc=True)}, "no time"),
         ({"time": ["2024-03-02", "yesterday", "2024-03-03"]}, "yesterday"),
         ({"quantity": ["1", "a few", "2"]}, "a few"),
+        ({"quantity": [1.0, float("inf"), 2.0]}, "quantity inf"),
+        ({"price": [1.0, -2e12, 2.0]}, r"price -2e\+12: at most 1e\+12"),
+        ({"quantity": [1e9, 1, 1], "price": [1e9, 1, 1]}, r"value 1e\+18"),
     ],
 )
 def test_a_bad_row_is_refused(changes: dict[str, Any], words: str) -> None:

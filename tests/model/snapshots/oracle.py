@@ -1,0 +1,161 @@
+"""Features and labels by slow, plain pandas, written from their meanings alone.
+
+Each looks at one entity at a time and filters the whole frame of events.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from model.snapshots.features import FeaturePlan, Season
+from model.tasks import Task
+
+NEVER_DAYS = 3650.0
+DAY = pd.Timedelta(days=1)
+PERIODS = {
+    "month_of_year": range(1, 13),
+    "iso_week": range(1, 54),
+    "weekday": range(1, 8),
+    "hour": range(24),
+}
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """A log as frames: `events` has `user`, `item`, `time` (UTC) and the amounts."""
+
+    events: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    time_zone: str
+
+    def past(self, entity: str, key: str, cutoff: pd.Timestamp) -> pd.DataFrame:
+        own = self.events[self.events[entity] == key]
+        return own[own["time"] <= cutoff].sort_values("time", kind="stable")
+
+    def features(
+        self, plan: FeaturePlan, key: str, cutoff: pd.Timestamp
+    ) -> Iterator[tuple[str, float]]:
+        past = self.past(plan.entity, key, cutoff)
+        for event_type in plan.event_types:
+            own = past[past["event_type"] == event_type]
+            yield f"{event_type}_recency", math.log1p(recency_days(own, cutoff))
+            for name, number in self._of_type(plan, own, cutoff):
+                yield f"{event_type}_{name}", number
+        yield from self._of_all(plan, past, cutoff)
+        for season in plan.seasons:
+            yield from self._season(season, past, cutoff)
+        for name in plan.numbers:
+            table = self.tables[plan.entity]
+            known = table.loc[table[plan.entity] == key, name]
+            yield f"attribute_{name}", known.iloc[-1] if len(known) else math.nan
+        covered = (cutoff - self.events["time"].min()) / DAY
+        yield "log_coverage", math.log1p(min(covered, 365))
+
+    def _of_type(
+        self, plan: FeaturePlan, own: pd.DataFrame, cutoff: pd.Timestamp
+    ) -> Iterator[tuple[str, float]]:
+        for days in plan.windows_days:
+            inside = within(own, cutoff, days)
+            window = "all" if days is None else f"{days}d"
+            yield f"events_{window}", math.log1p(len(inside))
+            if days != 7:
+                yield f"value_{window}", log_amount(value(inside))
+                yield f"units_{window}", log_amount(units(inside).sum())
+        for week in (2, 3, 4, 5):
+            inside = within(own, cutoff, 7 * week)
+            inside = inside[inside["time"] <= cutoff - 7 * (week - 1) * DAY]
+            yield f"events_week_{week}", math.log1p(len(inside))
+
+    def _of_all(
+        self, plan: FeaturePlan, past: pd.DataFrame, cutoff: pd.Timestamp
+    ) -> Iterator[tuple[str, float]]:
+        recency = recency_days(past, cutoff)
+        tenure = (cutoff - past["time"].min()) / DAY if len(past) else 0.0
+        visits = self.local_days(past).nunique()
+        gap = (tenure - recency) / (visits - 1) if visits > 1 else math.nan
+        yield "recency", math.log1p(recency)
+        yield "tenure", math.log1p(tenure)
+        yield "gap_mean", math.log1p(gap)
+        yield "recency_over_gap", math.log1p(recency) - math.log1p(gap)
+        other = "item" if plan.entity == "user" else "user"
+        for days in plan.windows_days:
+            inside = within(past, cutoff, days)
+            window = "all" if days is None else f"{days}d"
+            yield f"visits_{window}", math.log1p(self.local_days(inside).nunique())
+            if days != 7:
+                yield f"distinct_{other}s_{window}", math.log1p(inside[other].nunique())
+            if days not in (7, 30):
+                mean = inside["price"].mean()
+                yield f"price_mean_{window}", math.log1p(mean)
+
+    def _season(
+        self, season: Season, past: pd.DataFrame, cutoff: pd.Timestamp
+    ) -> Iterator[tuple[str, float]]:
+        event_type, of, period = season.event_type, season.of, season.period
+        own = within(past[past["event_type"] == event_type], cutoff, 365)
+        for label, sold in self.per_period(own, of, period).items():
+            yield f"{event_type}_{of}_{period}_{label}", math.log1p(sold)
+
+    def local_days(self, events: pd.DataFrame) -> pd.Series:
+        return events["time"].dt.tz_convert(self.time_zone).dt.date
+
+    def per_period(self, events: pd.DataFrame, of: str, period: str) -> dict[int, float]:
+        local = events["time"].dt.tz_convert(self.time_zone)
+        codes = {
+            "month_of_year": local.dt.month,
+            "iso_week": local.dt.isocalendar().week,
+            "weekday": local.dt.day_of_week + 1,
+            "hour": local.dt.hour,
+        }[period]
+        amounts = units(events).clip(lower=0) if of == "units" else pd.Series(1.0, events.index)
+        return {label: float(amounts[codes == label].sum()) for label in PERIODS[period]}
+
+    def ahead(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> pd.DataFrame:
+        events = self.events[self.events["event_type"] == task.target.event_type]
+        for entity, name in key.items():
+            events = events[events[entity] == name]
+        end = cutoff + task.horizon_days * DAY
+        return events[(events["time"] > cutoff) & (events["time"] <= end)]
+
+    def label(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> float:
+        """Of every kind but `peak_period`; as if the log knew the whole horizon."""
+        ahead = self.ahead(task, key, cutoff)
+        match task.target.kind:
+            case "occurs":
+                return float(len(ahead) > 0)
+            case "sum":
+                return max(value(ahead), 0.0)
+            case "count" if task.target.of == "events":
+                return float(len(ahead))
+            case "count" if task.target.of == "units":
+                return max(float(np.rint(units(ahead).sum())), 0.0)
+            case "count":
+                return float(self.local_days(ahead).nunique())
+        raise AssertionError(task.target.kind)
+
+
+def recency_days(events: pd.DataFrame, cutoff: pd.Timestamp) -> float:
+    return (cutoff - events["time"].max()) / DAY if len(events) else NEVER_DAYS
+
+
+def within(events: pd.DataFrame, cutoff: pd.Timestamp, days: int | None) -> pd.DataFrame:
+    return events if days is None else events[events["time"] > cutoff - days * DAY]
+
+
+def units(events: pd.DataFrame) -> pd.Series:
+    return events["quantity"].fillna(1.0)
+
+
+def value(events: pd.DataFrame) -> float:
+    """Whole cents, since money is counted in them."""
+    cents = (events["quantity"] * events["price"] * 100).round().fillna(0)
+    return float(cents.sum()) / 100
+
+
+def log_amount(amount: float) -> float:
+    return math.copysign(math.log1p(abs(amount)), amount)
