@@ -5,7 +5,12 @@ Importing this package imports no torch; fitting does.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime's packages report their use to their maker over the internet, from the import on. A
+# shop's predictions are nobody else's business; who wants the reports sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from model.config import Config, Progress
 from model.tasks import Count, Occurs, PeakPeriod, Sum, Task
