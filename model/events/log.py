@@ -46,8 +46,8 @@ class Entities:
 class EventLog:
     """One shop's events in columns; all arrays have one entry per event.
 
-    `units` is the quantity to the nearest `UNIT_STEP`, 1 where the log has none. `price_cents` is -1
-    where absent.
+    `units` is the quantity to the nearest `UNIT_STEP`, 1 where the log has none. `price_cents` is
+    -1 where absent.
     """
 
     users: Entities

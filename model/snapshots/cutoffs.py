@@ -75,10 +75,10 @@ def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold:
     test_us = end_us - horizon_days * MICROSECONDS_PER_DAY
     history_days = (test_us - log.first_us) / MICROSECONDS_PER_DAY
     # A label that may be cut short at the end of its part needs no whole horizon inside it.
-    embargo_days = min(horizon_days, history_days / 4) if flexible else horizon_days
+    embargo_us = _days_us(min(horizon_days, history_days / 4) if flexible else horizon_days)
     first_us = log.first_us + _history_us(history_days)
-    last_validation_us = test_us - int(embargo_days * MICROSECONDS_PER_DAY)
-    room_us = last_validation_us - int(embargo_days * MICROSECONDS_PER_DAY) - first_us
+    last_validation_us = test_us - embargo_us
+    room_us = last_validation_us - embargo_us - first_us
     if room_us <= 0:
         raise NotEnoughData(
             f"the log spans {log.span_days:.0f} days; horizons of {horizon_days} days need about "
@@ -89,11 +89,11 @@ def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold:
     validations = min(MAX_VALIDATION_CUTOFFS, 1 + room_us // (8 * step_us))
     validation = tuple(sorted(last_validation_us - k * step_us for k in range(validations)))
     training_end_us = validation[0]
-    shortest_us = int(min(task.horizon_days for task in tasks) * MICROSECONDS_PER_DAY)
-    newest_us = training_end_us - min(shortest_us, int(embargo_days * MICROSECONDS_PER_DAY))
+    shortest_us = _days_us(min(task.horizon_days for task in tasks))
+    newest_us = training_end_us - min(shortest_us, embargo_us)
     return Fold(
         tasks=tasks,
-        training=Part(_every(first_us, newest_us, step_us), training_end_us),
+        training=Part(_every(first_us, newest_us, step_us, max_cutoffs), training_end_us),
         validation=Part(validation, test_us),
         test=Part((test_us,), end_us),
     )
@@ -102,13 +102,13 @@ def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold:
 def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> Part:
     """All cutoffs that have labels: what the served model is fitted on."""
     end_us = watermark_us(log)
-    shortest_us = min(task.horizon_days for task in tasks) * MICROSECONDS_PER_DAY
+    shortest_days: float = min(task.horizon_days for task in tasks)
     if all(_may_be_cut_short(task) for task in tasks):
-        shortest_us = min(shortest_us, (end_us - log.first_us) // 4)
-    newest_us = end_us - shortest_us
+        shortest_days = min(shortest_days, log.span_days / 4)
+    newest_us = end_us - _days_us(shortest_days)
     first_us = log.first_us + _history_us((newest_us - log.first_us) / MICROSECONDS_PER_DAY)
     step_us = _step_us(newest_us - first_us, max_cutoffs)
-    return Part(_every(first_us, newest_us, step_us), end_us)
+    return Part(_every(first_us, newest_us, step_us, max_cutoffs), end_us)
 
 
 def _may_be_cut_short(task: Task) -> bool:
@@ -117,7 +117,12 @@ def _may_be_cut_short(task: Task) -> bool:
 
 
 def _history_us(history_days: float) -> int:
-    return int(min(MIN_HISTORY_DAYS, history_days / 4) * MICROSECONDS_PER_DAY)
+    return _days_us(min(MIN_HISTORY_DAYS, history_days / 4))
+
+
+def _days_us(days: float) -> int:
+    """Rounded down to whole seconds, as cutoffs must be."""
+    return int(days * MICROSECONDS_PER_DAY) // _SECOND_US * _SECOND_US
 
 
 def _step_us(room_us: int, max_cutoffs: int) -> int:
@@ -130,6 +135,7 @@ def _step_us(room_us: int, max_cutoffs: int) -> int:
     return whole * MICROSECONDS_PER_DAY
 
 
-def _every(first_us: int, newest_us: int, step_us: int) -> tuple[int, ...]:
+def _every(first_us: int, newest_us: int, step_us: int, at_most: int) -> tuple[int, ...]:
+    """From the newest backwards."""
     count = max(0, (newest_us - first_us) // step_us) + 1
-    return tuple(sorted(newest_us - k * step_us for k in range(count)))
+    return tuple(sorted(newest_us - k * step_us for k in range(min(count, at_most))))
