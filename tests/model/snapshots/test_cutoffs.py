@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import NotEnoughData
+from model.events import MICROSECONDS_PER_DAY, EventLog, to_microseconds
+from model.snapshots import Fold, final_part, folds, watermark_us
+from model.tasks import CYCLE_DAYS, Occurs, PeakPeriod, PeriodName, Task
+
+FIRST_US = to_microseconds(datetime(2020, 1, 1, tzinfo=UTC)) + 123_456
+SECOND_US = 1_000_000
+
+
+def log_of(days: float) -> EventLog:
+    time_us = [FIRST_US, FIRST_US + int(days * MICROSECONDS_PER_DAY)]
+    return EventLog.from_frames(
+        pd.DataFrame(
+            {
+                "user": "a",
+                "item": "x",
+                "time": pd.to_datetime(time_us, unit="us", utc=True),
+                "event_type": "view",
+            }
+        )
+    )
+
+
+def occurs(days: int) -> Task:
+    return Task(
+        name=f"occurs_{days}d",
+        entity="user",
+        target=Occurs(event_type="view"),
+        horizon_days=days,
+    )
+
+
+def peak(period: PeriodName) -> Task:
+    return Task(
+        name=f"best_{period}", entity="item", target=PeakPeriod(event_type="view", period=period)
+    )
+
+
+horizons = st.lists(st.integers(1, 120), max_size=4, unique=True)
+periods = st.lists(st.sampled_from(list(CYCLE_DAYS)), max_size=2, unique=True)
+spans = st.floats(30, 1200)
+cutoffs = st.integers(3, 30)
+
+
+def tasks_of(days: list[int], names: list[PeriodName]) -> list[Task]:
+    return [*map(occurs, days), *map(peak, names)] or [occurs(7)]
+
+
+def horizon_us(task: Task) -> int:
+    return task.horizon_days * MICROSECONDS_PER_DAY
+
+
+def assert_parts_are_apart(fold: Fold, log: EventLog) -> None:
+    """No label's window reaches the cutoffs of the next part; whole seconds; in order."""
+    parts = (fold.training, fold.validation, fold.test)
+    for earlier, later in pairwise(parts):
+        assert earlier.cutoffs_us[-1] < earlier.label_end_us <= later.cutoffs_us[0]
+    for part in parts:
+        assert list(part.cutoffs_us) == sorted(set(part.cutoffs_us))
+        assert all(cutoff % SECOND_US == 0 for cutoff in part.cutoffs_us)
+    assert log.first_us < fold.training.cutoffs_us[0]
+    assert fold.test.label_end_us == watermark_us(log)
+
+
+@given(spans, horizons, periods, cutoffs)
+def test_no_label_reaches_into_the_next_part(
+    days: float, horizon_days: list[int], names: list[PeriodName], max_cutoffs: int
+) -> None:
+    log, tasks = log_of(days), tasks_of(horizon_days, names)
+    try:
+        found = folds(log, tasks, max_cutoffs)
+    except NotEnoughData:
+        return
+    split = [task for fold in found for task in fold.tasks]
+    assert len(split) == len(set(split))
+    assert set(split) <= set(tasks)
+    for fold in found:
+        assert_parts_are_apart(fold, log)
+        assert len(fold.training.cutoffs_us) <= max_cutoffs
+        for task in fold.tasks:
+            # Every task can be learned, chosen and tested.
+            if task.target.kind != "peak_period":
+                for part in (fold.training, fold.validation, fold.test):
+                    assert part.cutoffs_us[0] + horizon_us(task) <= part.label_end_us
+            else:
+                for part in (fold.training, fold.validation, fold.test):
+                    assert part.label_end_us - part.cutoffs_us[0] >= 0.25 * horizon_us(task)
+
+
+@given(spans, horizons, periods, cutoffs)
+def test_the_final_part_goes_as_far_as_the_shortest_horizon_allows(
+    days: float, horizon_days: list[int], names: list[PeriodName], max_cutoffs: int
+) -> None:
+    log = log_of(days)
+    tasks = [task for task in tasks_of(horizon_days, names) if task.horizon_days < days]
+    if not tasks:
+        return
+    part = final_part(log, tasks, max_cutoffs)
+    assert part.label_end_us == watermark_us(log)
+    assert len(part.cutoffs_us) <= max_cutoffs
+    assert all(cutoff % SECOND_US == 0 for cutoff in part.cutoffs_us)
+    assert log.first_us < part.cutoffs_us[0]
+    newest = part.label_end_us - part.cutoffs_us[-1]
+    shortest = min(map(horizon_us, tasks))
+    assert newest <= shortest
+    if any(task.target.kind != "peak_period" for task in tasks):
+        assert newest == shortest
+
+
+@given(st.integers(1, 120), spans)
+def test_a_log_too_short_is_refused_with_both_numbers(horizon: int, days: float) -> None:
+    try:
+        folds(log_of(days), [occurs(horizon)], 10)
+    except NotEnoughData as error:
+        match = re.search(
+            r"spans (\d+) days; horizons of (\d+) days need about (\d+) .*: choose", str(error)
+        )
+        assert match is not None
+        spans_days, horizon_days, needed = map(int, match.groups())
+        assert spans_days == round(days)
+        assert horizon_days == horizon
+        assert needed > days
+        # What is said to be enough is enough.
+        assert folds(log_of(needed), [occurs(horizon)], 10)
+
+
+def test_short_and_long_horizons_have_folds_of_their_own() -> None:
+    log = log_of(1000)
+    found = folds(log, [occurs(7), occurs(30), peak("month_of_year")], 20)
+    assert [[task.horizon_days for task in fold.tasks] for fold in found] == [[7, 30], [365]]
+    short, long = found
+    assert watermark_us(log) - short.test.cutoffs_us[0] == 30 * MICROSECONDS_PER_DAY
+    assert watermark_us(log) - long.test.cutoffs_us[0] == 365 * MICROSECONDS_PER_DAY
+
+
+def test_a_peak_period_of_less_than_two_cycles_is_in_no_fold() -> None:
+    assert folds(log_of(700), [peak("month_of_year")], 20) == ()
+    assert len(folds(log_of(740), [peak("month_of_year")], 20)) == 1
+
+
+def test_cutoffs_of_long_logs_are_whole_weeks_apart() -> None:
+    (fold,) = folds(log_of(600), [occurs(30)], 12)
+    steps = np.diff(fold.training.cutoffs_us)
+    assert len(set(steps.tolist())) == 1
+    assert steps[0] % (7 * MICROSECONDS_PER_DAY) == 0
+
+
+def test_the_watermark_is_not_before_the_last_event() -> None:
+    log = log_of(10)
+    assert 0 <= watermark_us(log) - log.last_us < SECOND_US
+    assert watermark_us(log) % SECOND_US == 0
