@@ -6,6 +6,7 @@ publishes it, as the last thing before the commit.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,8 +80,7 @@ def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: in
 def _use_threads(run: JobRun) -> None:
     import torch
 
-    if run.settings.job_threads is not None:
-        torch.set_num_threads(run.settings.job_threads)
+    torch.set_num_threads(run.settings.job_threads or max(1, (os.cpu_count() or 1) - 1))
 
 
 def _load(run: JobRun) -> tuple[EventLog, int]:

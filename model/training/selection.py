@@ -22,7 +22,7 @@ from model.network.likelihoods import negative_log_likelihood
 from model.tasks import Task
 from model.training.calibration import fit_calibration
 from model.training.examples import Examples
-from model.training.scoring import Outputs, mean_nll
+from model.training.scoring import Outputs
 
 
 def sources_of(task: Task) -> tuple[Source, ...]:
@@ -74,7 +74,11 @@ def choose_serving(
     scales: Mapping[str, Scale],
     tasks: list[Task],
 ) -> dict[str, TaskServing]:
-    """Calibrate the model and keep, per task, the source with the least validation NLL.
+    """Calibrate the model and choose, per task, the source by its validation NLL.
+
+    The most informed source wins whose NLL is not worse than the best one's by more than a standard
+    error of their difference (Breiman et al., 1984, the one-standard-error rule, turned to the
+    side of the model: the baselines know less of what the validation rows did not show).
 
     A task without validation labels is served by its last baseline: an untested network is not
     trusted.
@@ -95,14 +99,38 @@ def choose_serving(
                 "shift": tuple(shift[columns].tolist()),
             }
         )
-        losses: dict[Source, float] = {}
-        for source in sources_of(task):
-            parameters = source_parameters(
-                source, task.name, layout, calibrated, examples, outputs, baselines
+        nll = {
+            source: task_nll(
+                layout,
+                task.name,
+                source_parameters(
+                    source, task.name, layout, calibrated, examples, outputs, baselines
+                ),
+                examples.labels,
             )
-            nll = task_nll(layout, task.name, parameters, examples.labels)
-            losses[source] = float(mean_nll(nll[:, None], examples.weights)[0])
-        if not any(np.isnan(loss) for loss in losses.values()):
-            best = min(losses, key=lambda source: losses[source])
+            for source in sources_of(task)
+        }
+        best = _most_informed(nll, examples.weights)
+        if best is not None:
             chosen[task.name] = calibrated.model_copy(update={"source": best})
+    return chosen
+
+
+def _most_informed(nll: Mapping[Source, Tensor], weights: Tensor) -> Source | None:
+    """The last source within a standard error of the best; None without a label.
+
+    Args:
+        nll: (R,) per source, the simplest first.
+        weights: (R,)
+    """
+    known = ~torch.stack(list(nll.values())).isnan().any(dim=0)
+    if int(known.sum()) < 2:
+        return None
+    weighted = {source: (values * weights)[known] for source, values in nll.items()}
+    best = min(weighted, key=lambda source: float(weighted[source].mean()))
+    chosen = best
+    for source, values in weighted.items():
+        worse = values - weighted[best]
+        if float(worse.mean()) <= float(worse.std()) / len(worse) ** 0.5:
+            chosen = source
     return chosen

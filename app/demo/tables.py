@@ -1,0 +1,123 @@
+"""What the demo prints."""
+
+from __future__ import annotations
+
+import calendar
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_STRONGEST_EDGES = 8
+_BASELINES = ("recency_frequency", "seasonal_naive")
+_SHOWN_METRIC = {
+    "occurs": ("AUROC", "auroc"),
+    "count": ("MAE", "mean_absolute_error"),
+    "sum": ("MAE", "mean_absolute_error"),
+    "peak_period": ("top 3", "top3"),
+}
+
+
+def print_import(console: Console, report: dict[str, Any]) -> None:
+    """One line per upload."""
+    console.print(
+        f"imported {report['table']}: {report['rows_read']:,} rows read, "
+        f"{report['rows_accepted']:,} accepted, {report['rows_duplicate']:,} duplicate, "
+        f"{report['rows_rejected']:,} rejected"
+    )
+
+
+def print_tasks(console: Console, suggestions: list[dict[str, Any]]) -> None:
+    """The declared tasks."""
+    table = Table(title="Declared tasks, as the service suggests them", title_justify="left")
+    for column in ("task", "for each", "target", "horizon"):
+        table.add_column(column)
+    for suggestion in suggestions:
+        task = suggestion["declaration"]
+        target = task["target"]
+        table.add_row(
+            suggestion["name"],
+            task["entity"],
+            f"{target['kind']} of {target['event_type']}",
+            f"{task['horizon_days']} d",
+        )
+    console.print(table)
+
+
+def print_quality(console: Console, report: dict[str, Any]) -> None:
+    """Each task's quality on held-out time beside its baselines."""
+    table = Table(
+        title="Skill on held-out time: 1 - NLL / NLL of the climatology (90% interval)",
+        title_justify="left",
+    )
+    table.add_column("task", no_wrap=True)
+    table.add_column("SSMTL", justify="right")
+    table.add_column("baseline", justify="right")
+    table.add_column("metric", justify="right")
+    table.add_column("served")
+    for name, task in report["tasks"].items():
+        scores = task["scores"]
+        baseline = next(scores[source] for source in _BASELINES if source in scores)
+        label, metric = _SHOWN_METRIC[task["task"]["target"]["kind"]]
+        value = scores["model"]["metrics"].get(metric)
+        table.add_row(
+            name,
+            _skill(scores["model"]),
+            f"{baseline['skill']:.3f}",
+            "" if value is None else f"{label} {value:.3f}",
+            task["served"],
+        )
+    console.print(table)
+    for name, reason in report["untested"].items():
+        console.print(f"{name}: {reason}")
+    for entity, joint in report["joint"].items():
+        console.print(
+            f"joint NLL of the {entity} tasks: {joint['joint_nll']:.3f} nats a row, "
+            f"{joint['marginals_nll']:.3f} if they were independent"
+        )
+
+
+def _skill(score: dict[str, Any]) -> str:
+    return f"{score['skill']:.3f} ({score['skill_low']:.3f} to {score['skill_high']:.3f})"
+
+
+def print_graph(console: Console, graph: dict[str, Any]) -> None:
+    """The strongest edges of the task graph."""
+    table = Table(title="Strongest edges of the task graph", title_justify="left")
+    for column in ("knowing", "improves", "by nats", "label correlation", "weight"):
+        table.add_column(column, no_wrap=True)
+    for edge in graph["edges"][:_STRONGEST_EDGES]:
+        table.add_row(
+            edge["source"],
+            edge["target"],
+            f"{edge['gain_nats']:.3f}",
+            f"{edge['correlation']:.2f}",
+            f"{edge['weight']:.2f}",
+        )
+    console.print(table)
+
+
+def print_users(console: Console, task: dict[str, Any], ranking: list[dict[str, Any]]) -> None:
+    """The users most likely to do what the task asks."""
+    event_type, days = task["target"]["event_type"], task["horizon_days"]
+    table = Table(title=f"Most likely to {event_type} within {days} days", title_justify="left")
+    table.add_column("user")
+    table.add_column("probability", justify="right")
+    for prediction in ranking:
+        table.add_row(prediction["user"], f"{prediction['probability']:.3f}")
+    console.print(table)
+
+
+def print_items(console: Console, task: dict[str, Any], ranking: list[dict[str, Any]]) -> None:
+    """Items with the period in which they will sell best."""
+    period = task["target"]["period"]
+    table = Table(title=f"Best-selling {period.replace('_', ' ')}", title_justify="left")
+    table.add_column("item")
+    table.add_column("best")
+    table.add_column("share of the cycle's sales", justify="right")
+    for prediction in ranking:
+        best = prediction["best"]
+        name = calendar.month_name[best] if period == "month_of_year" else str(best)
+        share = prediction["probabilities"][str(best)]
+        table.add_row(prediction["item"], name, f"{share:.0%}")
+    console.print(table)
