@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(
         default=10.0, gt=0, description="a cancelled job that has not stopped by then is killed"
     )
+    pulse_file: Path | None = Field(
+        default=None,
+        description="a worker touches this file every second while it is well: for health checks",
+    )
     job_threads: int | None = Field(
         default=None, ge=1, description="CPU threads of a running job; by default one per core"
     )

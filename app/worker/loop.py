@@ -18,6 +18,7 @@ from app.jobs.ending import has_overdue, take_back_overdue
 from app.jobs.lease import Run
 from app.settings import Settings
 from app.worker.handlers import HANDLERS
+from app.worker.pulse import Pulse
 from app.worker.supervision import Supervision, Surroundings
 
 _REST_AFTER_ERROR_S = 1.0
@@ -47,7 +48,8 @@ def run_worker(
         handlers: import string of the handler by the kind of job; other kinds are left alone.
     """
     engine = make_engine(settings.resolved_database_url)
-    surroundings = Surroundings(settings, make_session_factory(engine), stopping)
+    pulse = Pulse(settings.pulse_file)
+    surroundings = Surroundings(settings, make_session_factory(engine), stopping, pulse)
     worker = Worker(surroundings, handlers)
     log.info("worker started", worker=worker.name)
     try:
@@ -59,6 +61,7 @@ def run_worker(
                 log.exception("the worker's turn failed", worker=worker.name)
                 stopping.wait(_REST_AFTER_ERROR_S)
             else:
+                pulse.beat()
                 if not found:
                     stopping.wait(settings.poll_s)
     finally:

@@ -33,6 +33,7 @@ from app.worker.job_run import scratch_folder
 from app.worker.journal_buffer import JournalBuffer
 from app.worker.lifeline import EXIT_ABANDONED
 from app.worker.messages import LogLine, Progress, RenewedLease, StopRequest
+from app.worker.pulse import Pulse
 from app.worker.rhythm import Every
 
 _DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
@@ -49,6 +50,7 @@ class Surroundings:
     settings: Settings
     sessions: sessionmaker[Session]
     stopping: threading.Event
+    pulse: Pulse
 
 
 class Supervision:
@@ -62,6 +64,7 @@ class Supervision:
         self._settings = settings
         self._sessions = surroundings.sessions
         self._stopping = surroundings.stopping
+        self._pulse = surroundings.pulse
         self._journal = JournalBuffer(run)
         self._last_word: Failure | None = None
         self._kill_at: float | None = None
@@ -98,6 +101,7 @@ class Supervision:
         while self._goes_on():
             self._pipe.poll(_TICK_S)
             self._receive()
+            self._pulse.beat()
             if renewal.is_due():
                 self._attempt(self._renew_lease)
             if look.is_due():
