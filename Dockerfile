@@ -27,7 +27,7 @@ COPY app ./app
 COPY model ./model
 COPY migrations ./migrations
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/ssmtl/bin/pip install --no-deps . \
+    /opt/ssmtl/bin/pip install --no-build-isolation --no-deps . \
     && /opt/ssmtl/bin/pip check \
     && /opt/ssmtl/bin/pip uninstall --yes pip
 
