@@ -68,6 +68,9 @@ def print_quality(console: Console, report: dict[str, Any]) -> None:
             task["served"],
         )
     console.print(table)
+    for name, task in report["tasks"].items():
+        if task["note"] is not None:
+            console.print(f"{name}: {task['note']}")
     for name, reason in report["untested"].items():
         console.print(f"{name}: {reason}")
     for entity, joint in report["joint"].items():

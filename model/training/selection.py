@@ -17,6 +17,7 @@ from model.distributions import (
     TaskServing,
     baseline_parameters,
 )
+from model.events import MICROSECONDS_PER_DAY
 from model.network import KindNetwork
 from model.network.likelihoods import negative_log_likelihood
 from model.tasks import Task
@@ -110,20 +111,33 @@ def choose_serving(
             )
             for source in sources_of(task)
         }
-        best = _most_informed(nll, examples.weights)
+        best = _most_informed(nll, examples.weights, _tells_apart(task, examples))
         if best is not None:
             chosen[task.name] = calibrated.model_copy(update={"source": best})
     return chosen
 
 
-def _most_informed(nll: Mapping[Source, Tensor], weights: Tensor) -> Source | None:
+def _tells_apart(task: Task, examples: Examples) -> Tensor:
+    """(R,) whether a row can tell a good source from a bad one.
+
+    Before a whole cycle has been seen nothing is known of the season to come, so that the rows of
+    a peak period would prefer whoever says nothing.
+    """
+    if task.target.kind != "peak_period":
+        return torch.ones(len(examples), dtype=torch.bool)
+    history_us = examples.inputs.cutoffs_us - examples.reader.log.first_us
+    return torch.from_numpy(history_us >= task.horizon_days * MICROSECONDS_PER_DAY)
+
+
+def _most_informed(nll: Mapping[Source, Tensor], weights: Tensor, counts: Tensor) -> Source | None:
     """The last source within a standard error of the best; None without a label.
 
     Args:
         nll: (R,) per source, the simplest first.
         weights: (R,)
+        counts: (R,) which rows are looked at.
     """
-    known = ~torch.stack(list(nll.values())).isnan().any(dim=0)
+    known = counts & ~torch.stack(list(nll.values())).isnan().any(dim=0)
     if int(known.sum()) < 2:
         return None
     weighted = {source: (values * weights)[known] for source, values in nll.items()}

@@ -91,7 +91,7 @@ def _note(scores: dict[Source, Score], served: Source) -> str | None:
         best = min(better, key=lambda source: scores[source].nll)
         return f"on the test rows {best} was better than what is served"
     if served != "model":
-        return f"served by {served}: on the validation rows the model was not better"
+        return f"served by {served}: validation did not show that the model is better"
     return None
 
 
