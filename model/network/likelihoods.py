@@ -92,7 +92,8 @@ def _periods_nll(parameters_BTP: Tensor, labels_BT2K: Tensor) -> Tensor:
     shares, log_exposure = labels_BT2K.unbind(dim=2)
     missing = shares.isnan().any(dim=-1)
     shares = torch.where(missing[..., None], 0.0, shares)
-    logits = parameters_BTP + log_exposure
+    # Cleared here too, for NaN times a gradient of zero is NaN.
+    logits = parameters_BTP + torch.where(missing[..., None], 0.0, log_exposure)
     log_shares = functional.log_softmax(logits, dim=-1)
     # A period without exposure has share 0 and log probability -inf: 0 times -inf is 0 here.
     terms = torch.where(shares > 0, shares * log_shares.clamp_min(-30), 0.0)
