@@ -21,12 +21,15 @@ def auroc(probability: Floats, happened: NDArray[np.bool_], weights: Floats) -> 
 
 
 def average_precision(probability: Floats, happened: NDArray[np.bool_], weights: Floats) -> float:
-    """Mean precision at each positive, the highest probability first; NaN without a positive."""
+    """Mean precision at each positive, the highest probability first; NaN without a positive.
+
+    Rows of one probability are looked at together, so that their order does not matter.
+    """
     if not happened.any():
         return float("nan")
-    order = np.argsort(-probability, kind="stable")
-    hits = weights[order] * happened[order]
-    precision = np.cumsum(hits) / np.cumsum(weights[order])
+    levels, group = np.unique(-probability, return_inverse=True)
+    hits = np.bincount(group, weights=weights * happened, minlength=len(levels))
+    precision = np.cumsum(hits) / np.cumsum(np.bincount(group, weights=weights))
     return float(np.average(precision, weights=hits))
 
 
@@ -45,19 +48,21 @@ def calibration_error(
 def reliability(
     probability: Floats, happened: NDArray[np.bool_], weights: Floats, bins: int = 10
 ) -> list[dict[str, float]]:
-    """Mean prediction beside the observed rate, in bins of equal weight."""
-    order = np.argsort(probability, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    edges = np.searchsorted(cumulative, cumulative[-1] * np.arange(1, bins) / bins)
+    """Mean prediction beside the observed rate, in bins of equal weight; ties stay together."""
+    _, group = np.unique(probability, return_inverse=True)
+    total = np.bincount(group, weights=weights)
+    middle = (np.cumsum(total) - total / 2) / total.sum()
+    bin_of = np.minimum((middle * bins).astype(np.int64), bins - 1)[group]
     rows = []
-    for chosen in np.split(order, edges):
-        weight = weights[chosen].sum()
-        if weight > 0:
+    for number in range(bins):
+        chosen = bin_of == number
+        if chosen.any():
+            weight = weights[chosen]
             rows.append(
                 {
-                    "share": float(weight / cumulative[-1]),
-                    "predicted": float(np.average(probability[chosen], weights=weights[chosen])),
-                    "observed": float(np.average(happened[chosen], weights=weights[chosen])),
+                    "share": float(weight.sum() / weights.sum()),
+                    "predicted": float(np.average(probability[chosen], weights=weight)),
+                    "observed": float(np.average(happened[chosen], weights=weight)),
                 }
             )
     return rows
