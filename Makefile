@@ -6,7 +6,7 @@ DATA ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-fast serve worker migrate demo bench clean
+.PHONY: help setup check format test test-fast serve worker migrate demo bench pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-check: $(STAMP) ## format, lint, types, import contracts
+check: $(STAMP) ## format, lint, types, import contracts, Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 format: $(STAMP) ## format the code and mend what the linter can
 	$(BIN)/ruff format .
@@ -49,6 +50,17 @@ demo: $(STAMP) ## the main job over HTTP on a simulated shop, or DATA=path/to/on
 bench: $(STAMP) ## the measured claims
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
+
+pins: ## renew constraints.txt: the newest versions that go together
+	rm -rf build/pins
+	$(PYTHON) -m venv build/pins
+	build/pins/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	head -n 1 constraints.txt > build/constraints.txt
+	build/pins/bin/python -m pip freeze --all --exclude pip --exclude ssmtl \
+		| awk -F '==' '!/^(nvidia|cuda|triton)/ { name = tolower($$1); gsub(/[_.]+/, "-", name); \
+			sub(/[+].*/, "", $$2); print name "==" $$2 }' \
+		| LC_ALL=C sort -t '=' -k 1,1 >> build/constraints.txt
+	mv build/constraints.txt constraints.txt
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
