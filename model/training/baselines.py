@@ -103,8 +103,9 @@ def _start(examples: Examples, layout: Layout, rows: NDArray[np.int64]) -> Tenso
                 continue
             known = labels[rows, index]
             some = (known > (-torch.inf if group.likelihood == "hurdle_log_normal" else 0)).float()
-            rate = some[~known.isnan()].mean().nan_to_num(0.5).clamp(1e-5, 1 - 1e-5)
-            start[columns.start, -1] = torch.logit(rate)
+            weights = examples.weights[rows].masked_fill(known.isnan(), 0.0)
+            rate = ((some * weights).sum() / weights.sum()).nan_to_num(0.5)
+            start[columns.start, -1] = torch.logit(rate.clamp(1e-5, 1 - 1e-5))
     return start
 
 

@@ -50,8 +50,8 @@ def fit_calibration(
         known = ~nll.isnan()
         rows = known.sum(dim=0).clamp_min(1)
         mean = torch.where(known, nll * weights_R[:, None], 0.0).sum(dim=0) / rows
-        pull = _PULL / rows.min() * ((slope - 1).square().sum() + shift.square().sum())
-        loss = mean.sum() + pull
+        pull = (_PULL / rows)[kind.joint.task_of_column]
+        loss = mean.sum() + (pull * ((slope - 1).square() + shift.square())).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
