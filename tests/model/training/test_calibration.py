@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from model.network import KindNetwork, KindShape, SSMTLNetwork
+from model.tasks import PeakPeriod, Task
+from model.training.calibration import fit_calibration
+from tests.model.network.made_networks import CONFIG, tasks_of
+
+ROWS = 4000
+BEST = Task(name="best", entity="item", target=PeakPeriod(event_type="buy", period="weekday"))
+
+
+def kind_of(*tasks: Task) -> KindNetwork:
+    shape = KindShape(tasks[0].entity, 3, (), tasks)
+    return SSMTLNetwork([shape], 5, 2, CONFIG).kind(tasks[0].entity)
+
+
+def views_and_buys() -> tuple[KindNetwork, Tensor, list[Tensor]]:
+    """Two outcomes with known logits, and labels drawn from them."""
+    kind = kind_of(*tasks_of("pair"))
+    logits = torch.randn(ROWS, 2) * 1.5
+    labels = torch.bernoulli(torch.sigmoid(logits))
+    return kind, logits, [labels]
+
+
+def test_a_wrong_output_is_set_right_and_a_right_one_left_alone() -> None:
+    kind, logits, labels = views_and_buys()
+    said = logits.clone()
+    said[:, 0] = logits[:, 0] * 2 + 1
+    slope, shift = fit_calibration(kind, said, labels, torch.ones(ROWS))
+    assert slope[0] == pytest.approx(0.5, abs=0.05)
+    assert shift[0] == pytest.approx(-0.5, abs=0.1)
+    assert slope[1] == pytest.approx(1, abs=0.08)
+    assert shift[1] == pytest.approx(0, abs=0.08)
+
+
+def test_a_task_without_labels_does_not_keep_the_others_from_being_set_right() -> None:
+    kind, logits, labels = views_and_buys()
+    labels[0][:, 1] = torch.nan
+    slope, shift = fit_calibration(kind, logits * 2 + 1, labels, torch.ones(ROWS))
+    assert slope[0] == pytest.approx(0.5, abs=0.05)
+    assert slope[1] == 1
+    assert shift[1] == 0
+
+
+def test_few_rows_change_little() -> None:
+    kind, logits, labels = views_and_buys()
+    few = [labels[0][:15]]
+    slope, shift = fit_calibration(kind, logits[:15] * 3 + 2, few, torch.ones(15))
+    assert (slope - 1).abs().max() < 0.7
+    assert shift.abs().max() < 0.7
+
+
+def test_rows_count_by_their_weights() -> None:
+    """Rows that happened are kept, one in ten of the others: the logit is to be that much lower."""
+    kind, logits, labels = views_and_buys()
+    happened = labels[0][:, 0] > 0
+    kept = happened | (torch.rand(ROWS) < 0.1)
+    weights = torch.where(happened, 1.0, 10.0)[kept]
+    slope, shift = fit_calibration(kind, logits[kept], [labels[0][kept]], weights / weights.mean())
+    assert slope[0] == pytest.approx(1, abs=0.25)
+    assert shift[0] == pytest.approx(0, abs=0.25)
+
+
+def test_periods_have_a_temperature_and_keep_their_order() -> None:
+    kind = kind_of(BEST)
+    logits = torch.randn(ROWS, 7)
+    drawn = torch.distributions.Categorical(logits=logits).sample()
+    shares = torch.nn.functional.one_hot(drawn, 7).float()
+    labels = torch.stack([shares, torch.zeros_like(shares)], dim=1)[:, None]
+    slope, shift = fit_calibration(kind, logits * 4, [labels], torch.ones(ROWS))
+    assert (shift == 0).all()
+    assert slope.unique().numel() == 1
+    assert float(slope[0]) == pytest.approx(0.25, abs=0.03)
+
+
+def test_the_marginals_are_only_read() -> None:
+    kind, logits, labels = views_and_buys()
+    before = logits.clone()
+    slope, _ = fit_calibration(kind, logits, labels, torch.ones(ROWS))
+    assert torch.equal(logits, before)
+    assert not slope.requires_grad
+    assert all(parameter.grad is None for parameter in kind.parameters())
