@@ -44,7 +44,10 @@ class Config(BaseModel):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a fit has come: `fraction` is of the whole fit, `losses` are per task in nats."""
+    """How far a fit has come.
+
+    `fraction` is of the whole fit; `losses` are per task, the NLL over that of the climatology.
+    """
 
     stage: str
     fraction: float

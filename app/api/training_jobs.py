@@ -55,7 +55,7 @@ class JobProgress(BaseModel):
     stage: str = Field(examples=["fit"])
     fraction: float = Field(description="of the whole job, from 0 to 1")
     epoch: int | None = None
-    losses: dict[str, float | None] = Field(default={}, description="by task, in nats")
+    losses: dict[str, float | None] = Field(default={}, description="by task: the NLL over that of the climatology")
 
 
 class JobFault(BaseModel):
