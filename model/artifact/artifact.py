@@ -54,6 +54,16 @@ class Description(BaseModel):
     task_graph: TaskGraph
 
 
+class _File(BaseModel):
+    sha256: str
+    bytes: int
+
+
+class _Manifest(BaseModel):
+    format_version: int
+    files: dict[str, _File]
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A trained model as it lies on disk.
@@ -159,7 +169,7 @@ def _write_durably(path: Path, content: bytes) -> None:
 def _checked_files(path: Path) -> dict[str, bytes]:
     try:
         manifest = json.loads((path / "manifest.json").read_bytes())
-        version, entries = manifest["format_version"], manifest["files"]
+        version = manifest["format_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidArtifact(f"{path} holds no model: {error}") from error
     if version != FORMAT_VERSION:
@@ -167,7 +177,11 @@ def _checked_files(path: Path) -> dict[str, bytes]:
             f"the model in {path} has format version {version}, this program reads "
             f"{FORMAT_VERSION}: train it again"
         )
-    return {name: _checked_file(path, name, entry["sha256"]) for name, entry in entries.items()}
+    try:
+        entries = _Manifest.model_validate(manifest).files
+    except ValidationError as error:
+        raise InvalidArtifact(f"the manifest of {path} is damaged: {error}") from error
+    return {name: _checked_file(path, name, entry.sha256) for name, entry in entries.items()}
 
 
 def _checked_file(path: Path, name: str, sha256: str) -> bytes:
