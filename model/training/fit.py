@@ -111,7 +111,12 @@ def _final(
             report=_report(tasks, results, prepared, epochs, started),
             task_graph=_task_graph(tasks, results),
         ),
-        weights={name: value for name, value in weights.items() if ".reconstruct." not in name},
+        # Heads that only training needs go; the embeddings that kinds share stand there once.
+        weights={
+            name: value
+            for name, value in weights.items()
+            if ".reconstruct." not in name and ".embeddings." not in name
+        },
         baselines={
             entity: baselines.take(
                 prepared.layouts[entity], [task.name for task in small.layouts[entity].tasks]
