@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         description="a worker touches this file every second while it is well: for health checks",
     )
     job_threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of a running job; by default one per core"
+        default=None, ge=1, description="CPU threads of a running job; by default all cores but one"
     )
     loaded_models: int = Field(
         default=4, ge=1, description="models, with their logs, that an API process keeps in memory"

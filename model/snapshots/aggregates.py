@@ -1,7 +1,7 @@
 """The numeric features: each block declares its columns and fills them for some rows.
 
-All blocks see the past through `History.start` and `History.end`, so none can see beyond the
-cutoff.
+Blocks see the past through `History.start` and `History.end`, the season through `period_totals`
+up to the cutoff; none can see beyond it.
 Counts and amounts are given as log(1 + x): they are skewed, and ratios matter.
 """
 

@@ -3,12 +3,13 @@
     log start .... training cutoffs | embargo | validation | embargo | test .... last event
 
 A label may only look at events up to its part's `label_end_us`: the first cutoff of the next part.
-So no event is label in one part and input of a later one, and each part's labels lie strictly
-before the cutoffs of the next.
+So each part's labels lie at or before the cutoffs of the next, and no event is in a label of two
+parts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from model.events import MICROSECONDS_PER_DAY, EventLog
 from model.tasks import Task
 
 MIN_HISTORY_DAYS = 90
+MIN_HISTORY_SHARE = 0.25
+"""Of a horizon: so much history the first cutoff needs at least."""
 LONG_HORIZON_SHARE = 0.2
 MAX_VALIDATION_CUTOFFS = 3
 _SECOND_US = 1_000_000
@@ -34,12 +37,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Fold:
-    """One split in time of the tasks whose horizons are alike."""
+    """One split in time of the tasks whose horizons are alike; a short log leaves no test."""
 
     tasks: tuple[Task, ...]
     training: Part
     validation: Part
-    test: Part
+    test: Part | None
 
 
 def watermark_us(log: EventLog) -> int:
@@ -48,59 +51,77 @@ def watermark_us(log: EventLog) -> int:
 
 
 def folds(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> tuple[Fold, ...]:
-    """One fold for the short horizons and, where there are, one for the long ones.
+    """One fold for the short horizons and, where there are, further ones for the long ones.
 
     A task that looks a year ahead must be tested a year before the log's end; the tasks that look a
-    month ahead shall not lose that year. A peak-period task of which the log does not hold two
-    whole cycles cannot be tested and is in no fold.
-
-    Raises:
-        NotEnoughData: the log is too short for the horizons.
+    month ahead shall not lose that year. Where the log is too short to learn, validate and test,
+    the test is left out, then the fold. A peak-period task of which the log does not hold two whole
+    cycles cannot be tested and is in no fold.
     """
     longest = LONG_HORIZON_SHARE * log.span_days
     short = tuple(task for task in tasks if task.horizon_days <= longest)
-    long = tuple(
-        task
-        for task in tasks
-        if task.horizon_days > longest
-        and not (_may_be_cut_short(task) and log.span_days < 2 * task.horizon_days)
+    long = tuple(task for task in tasks if task.horizon_days > longest)
+    whole = tuple(task for task in long if not _may_be_cut_short(task))
+    cyclic = tuple(
+        task for task in long if _may_be_cut_short(task) and log.span_days >= 2 * task.horizon_days
     )
-    return tuple(_fold(log, group, max_cutoffs) for group in (short, long) if group)
+    found = (_fold(log, group, max_cutoffs) for group in (short, whole, cyclic) if group)
+    return tuple(fold for fold in found if fold is not None)
 
 
-def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold:
+def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold | None:
     end_us = watermark_us(log)
+    test_us = end_us - _days_us(max(task.horizon_days for task in tasks))
+    split = _split(log, tasks, test_us, max_cutoffs)
+    if split is not None:
+        return Fold(tasks, *split, test=Part((test_us,), end_us))
+    split = _split(log, tasks, end_us, max_cutoffs)
+    return None if split is None else Fold(tasks, *split, test=None)
+
+
+def _split(
+    log: EventLog, tasks: tuple[Task, ...], label_end_us: int, max_cutoffs: int
+) -> tuple[Part, Part] | None:
+    """Training and validation before a time; None where there is no room for both."""
     horizon_days = max(task.horizon_days for task in tasks)
     flexible = all(_may_be_cut_short(task) for task in tasks)
-    test_us = end_us - horizon_days * MICROSECONDS_PER_DAY
-    history_days = (test_us - log.first_us) / MICROSECONDS_PER_DAY
+    history_days = (label_end_us - log.first_us) / MICROSECONDS_PER_DAY
     # A label that may be cut short at the end of its part needs no whole horizon inside it.
     embargo_us = _days_us(min(horizon_days, history_days / 4) if flexible else horizon_days)
     first_us = log.first_us + _history_us(history_days)
-    last_validation_us = test_us - embargo_us
+    last_validation_us = label_end_us - embargo_us
     room_us = last_validation_us - embargo_us - first_us
     if room_us <= 0:
-        raise NotEnoughData(
-            f"the log spans {log.span_days:.0f} days; horizons of {horizon_days} days need about "
-            f"{int(4.5 * horizon_days) + 1} to learn, validate and test in time: "
-            "choose shorter horizons or import more history"
-        )
+        return None
     step_us = _step_us(room_us, max_cutoffs)
     validations = min(MAX_VALIDATION_CUTOFFS, 1 + room_us // (8 * step_us))
     validation = tuple(sorted(last_validation_us - k * step_us for k in range(validations)))
     training_end_us = validation[0]
     shortest_us = _days_us(min(task.horizon_days for task in tasks))
     newest_us = training_end_us - min(shortest_us, embargo_us)
-    return Fold(
-        tasks=tasks,
-        training=Part(_every(first_us, newest_us, step_us, max_cutoffs), training_end_us),
-        validation=Part(validation, test_us),
-        test=Part((test_us,), end_us),
+    return (
+        Part(
+            _every(first_us, newest_us, training_end_us - embargo_us, step_us, max_cutoffs),
+            training_end_us,
+        ),
+        Part(validation, label_end_us),
     )
 
 
 def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> Part:
-    """All cutoffs that have labels: what the served model is fitted on."""
+    """All cutoffs that have labels: what the served model is fitted on.
+
+    Raises:
+        NotEnoughData: a horizon leaves no history to look back on.
+    """
+    for task in tasks:
+        needed_days = (1 + MIN_HISTORY_SHARE) * task.horizon_days
+        if not _may_be_cut_short(task) and log.span_days < needed_days:
+            raise NotEnoughData(
+                f"the log spans {log.span_days:.0f} days; task {task.name!r} with a horizon of "
+                f"{task.horizon_days} days needs at least {math.ceil(needed_days)}: choose a "
+                "shorter horizon or import more history"
+            )
     end_us = watermark_us(log)
     shortest_days: float = min(task.horizon_days for task in tasks)
     if all(_may_be_cut_short(task) for task in tasks):
@@ -108,7 +129,9 @@ def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> Part:
     newest_us = end_us - _days_us(shortest_days)
     first_us = log.first_us + _history_us((newest_us - log.first_us) / MICROSECONDS_PER_DAY)
     step_us = _step_us(newest_us - first_us, max_cutoffs)
-    return Part(_every(first_us, newest_us, step_us, max_cutoffs), end_us)
+    whole = [task.horizon_days for task in tasks if not _may_be_cut_short(task)]
+    labelled_us = end_us - _days_us(max(whole, default=shortest_days))
+    return Part(_every(first_us, newest_us, labelled_us, step_us, max_cutoffs), end_us)
 
 
 def _may_be_cut_short(task: Task) -> bool:
@@ -135,7 +158,18 @@ def _step_us(room_us: int, max_cutoffs: int) -> int:
     return whole * MICROSECONDS_PER_DAY
 
 
-def _every(first_us: int, newest_us: int, step_us: int, at_most: int) -> tuple[int, ...]:
-    """From the newest backwards."""
-    count = max(0, (newest_us - first_us) // step_us) + 1
-    return tuple(sorted(newest_us - k * step_us for k in range(min(count, at_most))))
+def _every(
+    first_us: int, newest_us: int, labelled_us: int, step_us: int, at_most: int
+) -> tuple[int, ...]:
+    """From the newest backwards in steps; the oldest is no later than where all tasks have labels.
+
+    Args:
+        first_us: before it there is too little history.
+        newest_us: where at least one task has a label.
+        labelled_us: where every task has one.
+        step_us: between two cutoffs.
+        at_most: how many.
+    """
+    count = min(max(0, (newest_us - first_us) // step_us) + 1, at_most)
+    cutoffs_us = sorted(newest_us - k * step_us for k in range(count))
+    return (min(cutoffs_us[0], labelled_us), *cutoffs_us[1:])

@@ -14,7 +14,7 @@ from model.distributions import TaskServing
 from model.errors import Stopped
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog, to_datetime
-from model.snapshots import final_part, folds, watermark_us
+from model.snapshots import Part, final_part, folds, watermark_us
 from model.tasks import Task
 from model.training.export import export_network
 from model.training.fold import Announce, FoldResult, run_fold
@@ -47,6 +47,7 @@ def fit(
     started = time.monotonic()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        everything = final_part(log, tasks, config.max_cutoffs)
         splits = folds(log, tasks, config.max_cutoffs)
         results = []
         share = (1 - _FINAL_SHARE) / max(len(splits), 1)
@@ -54,7 +55,7 @@ def fit(
             announce = _announcer(progress, stop, index * share, share)
             results.append(run_fold(log, fold, config, seed, announce, stop))
         announce = _announcer(progress, stop, 1 - _FINAL_SHARE, _FINAL_SHARE)
-        return _final(log, tasks, config, seed, results, announce, stop, started)
+        return _final(log, tasks, everything, config, seed, results, announce, stop, started)
 
 
 def _announcer(
@@ -73,6 +74,7 @@ def _announcer(
 def _final(
     log: EventLog,
     tasks: Sequence[Task],
+    part: Part,
     config: Config,
     seed: int,
     results: Sequence[FoldResult],
@@ -80,10 +82,10 @@ def _final(
     stop: StopCallback,
     started: float,
 ) -> Artifact:
-    """Fit the served network on all cutoffs, for as many epochs as were best in the first fold."""
+    """Fit the served network on all cutoffs, for as many epochs as the slowest fold needed."""
     announce("snapshots", 0.0, None, {})
     rng = np.random.default_rng(seed)
-    prepared = prepare(log, tasks, final_part(log, tasks, config.max_cutoffs), config, rng)
+    prepared = prepare(log, tasks, part, config, rng)
     epochs = max((result.epochs for result in results), default=config.max_epochs // 2)
     run = TrainingRun(
         network=prepared.network(config),
@@ -99,6 +101,7 @@ def _final(
     announce("testing", 0.0, None, {})
     small = without_self_supervision(network, config)
     weights = {name: value.numpy() for name, value in small.state_dict().items()}
+    serving = _serving(tasks, results, prepared)
     return Artifact(
         description=Description(
             config=config,
@@ -106,9 +109,9 @@ def _final(
             cutoff_at=to_datetime(watermark_us(log)),
             plan=prepared.plan,
             tasks={entity: layout.tasks for entity, layout in small.layouts.items()},
-            serving=_serving(tasks, results, prepared),
+            serving=serving,
             seasonal=dict(prepared.seasonal),
-            report=_report(tasks, results, prepared, epochs, started),
+            report=_report(tasks, results, prepared, serving, epochs, started),
             task_graph=_task_graph(tasks, results),
         ),
         # Heads that only training needs go; the embeddings that kinds share stand there once.
@@ -147,6 +150,7 @@ def _report(
     tasks: Sequence[Task],
     results: Sequence[FoldResult],
     prepared: Prepared,
+    serving: dict[str, TaskServing],
     epochs: int,
     started: float,
 ) -> Report:
@@ -155,8 +159,8 @@ def _report(
         tasks={task.name: reports[task.name] for task in tasks if task.name in reports},
         joint={entity: joint for result in results for entity, joint in result.joint.items()},
         untested={
-            task.name: "the log does not hold a whole horizon after enough history to test it; "
-            f"served by {sources_of(task)[-2]}"
+            task.name: "the log is too short to test it on held-out time: served by "
+            f"{serving[task.name].source}"
             for task in tasks
             if task.name not in reports
         },

@@ -12,7 +12,7 @@ from model.distributions import TaskServing
 from model.evaluation import Edge, JointReport, TaskReport
 from model.events import EventLog
 from model.network import SSMTLNetwork
-from model.snapshots import Fold
+from model.snapshots import Fold, Part
 from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.graph import edges_with_gain, joint_report
@@ -44,7 +44,7 @@ def run_fold(
     rng = np.random.default_rng(seed)
     announce("snapshots", 0.0, None, {})
     prepared = prepare(log, fold.tasks, fold.training, config, rng)
-    validation = _rows_of(prepared, fold, config, rng, "validation")
+    validation = _rows_of(prepared, fold.validation, config, rng)
     run = TrainingRun(
         network=prepared.network(config),
         training=prepared.training,
@@ -63,9 +63,8 @@ def run_fold(
 
 
 def _rows_of(
-    prepared: Prepared, fold: Fold, config: Config, rng: np.random.Generator, name: str
+    prepared: Prepared, part: Part, config: Config, rng: np.random.Generator
 ) -> dict[EntityKind, Examples]:
-    part = fold.validation if name == "validation" else fold.test
     found = {entity: prepared.examples(entity, part, config, rng) for entity in prepared.layouts}
     return {entity: examples for entity, examples in found.items() if examples is not None}
 
@@ -87,7 +86,7 @@ def _conclude(
     rng: np.random.Generator,
 ) -> FoldResult:
     result = FoldResult({}, {}, {}, [], epochs)
-    test = _rows_of(prepared, fold, config, rng, "test")
+    test = {} if fold.test is None else _rows_of(prepared, fold.test, config, rng)
     for entity, layout in prepared.layouts.items():
         kind, baselines = network.kind(entity), prepared.baselines[entity]
         declared = declared_tasks(layout)
