@@ -196,5 +196,7 @@ def _frame(predictions: Predictions) -> pd.DataFrame:
         if task.entity == "pair"
         else {task.entity: predictions.entity_ids}
     )
-    answers = pd.json_normalize(predictions.answers(), sep="_").drop(columns=["kind"])
+    answers = pd.json_normalize(predictions.answers(), sep="_").drop(
+        columns=["kind"], errors="ignore"
+    )
     return pd.DataFrame({**ids, "cold_start": predictions.cold_start}).join(answers)

@@ -59,6 +59,7 @@ class JointHead(nn.Module):
         strength = correlation_TT.abs().masked_fill(torch.eye(tasks, dtype=torch.bool), -1.0)
         kept = strength.topk(min(neighbours, max(tasks - 1, 0)), dim=1).indices
         self.edges.zero_().scatter_(1, kept, 1.0).fill_diagonal_(0.0)
+        self.edges.mul_(correlation_TT != 0)  # a peak period has no evidence to give
         self.adjacency.copy_(correlation_TT * self.edges)
 
     def forward(  # noqa: D102

@@ -64,6 +64,7 @@ class Predictor:
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
         self.artifact = artifact
+        self._kept_reader: SnapshotReader | None = None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -184,7 +185,7 @@ class Predictor:
 
     def _reader(self, log: EventLog) -> SnapshotReader:
         """The last log's reader is kept: its indices are dear."""
-        kept: SnapshotReader | None = getattr(self, "_kept_reader", None)
+        kept = self._kept_reader
         if kept is None or kept.log is not log:
             kept = SnapshotReader(log, self.artifact.description.plan)
             self._kept_reader = kept
