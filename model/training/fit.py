@@ -11,7 +11,7 @@ import torch
 from model.artifact import Artifact, Description
 from model.config import Config, Progress, ProgressCallback, StopCallback
 from model.distributions import TaskServing
-from model.errors import Stopped
+from model.errors import NotEnoughData, Stopped
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog, to_datetime
 from model.snapshots import Part, final_part, folds, watermark_us
@@ -25,6 +25,7 @@ from model.training.selection import sources_of
 from model.training.self_supervision import is_self_supervised
 
 _STAGES = {"snapshots": (0.0, 0.1), "training": (0.1, 0.9), "testing": (0.9, 1.0)}
+MIN_EVENTS = 100
 _FINAL_SHARE = 0.4
 """Share of the whole fit that the last network takes."""
 
@@ -45,6 +46,10 @@ def fit(
         Stopped: `stop` said so.
     """
     started = time.monotonic()
+    if len(log) < MIN_EVENTS:
+        raise NotEnoughData(
+            f"the log has {len(log)} events, {MIN_EVENTS} are needed to learn from: import more"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         everything = final_part(log, tasks, config.max_cutoffs)
