@@ -223,7 +223,7 @@ class Prediction(Base):
 
 
 class IdempotencyRecord(Base):
-    """What a POST with an `Idempotency-Key` created, so that the same POST gives the same answer."""
+    """What a POST with an `Idempotency-Key` created: the same POST gives the same answer."""
 
     __tablename__ = "idempotency_record"
 

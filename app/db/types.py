@@ -16,7 +16,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
         """To UTC; a naive datetime is a programming error."""
         if value is None:
             return None
@@ -24,7 +28,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError(f"naive datetime {value}: attach UTC")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
         """Back to an aware datetime."""
         if value is None:
             return None
