@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.api import (
@@ -22,6 +22,7 @@ from app.api import (
     tasks,
     training_jobs,
 )
+from app.api.dependencies import refuse_zero_characters
 from app.db.engine import make_engine, make_session_factory
 from app.domain.predictors import ModelCache
 from app.settings import Settings, get_settings
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.include_router(health.router)
     for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", dependencies=[Depends(refuse_zero_characters)])
     return app
 
 

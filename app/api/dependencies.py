@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Path, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
+from app.errors import FieldError, Invalid
 from app.settings import Settings
 
 
@@ -20,6 +21,20 @@ def _settings(request: Request) -> Settings:
 def _session_factory(request: Request) -> sessionmaker[Session]:
     factory: sessionmaker[Session] = request.app.state.session_factory
     return factory
+
+
+async def refuse_zero_characters(request: Request) -> None:
+    """For all routes: PostgreSQL has no text with a zero character, so nothing has such a name.
+
+    Raises:
+        Invalid: A part of the path or of the query has one.
+    """
+    places = {"path": request.path_params, "query": request.query_params}
+    for place, values in places.items():
+        for name, value in values.items():
+            if "\0" in str(value):
+                detail = f"{name} {str(value)!r} has a zero character"
+                raise Invalid(detail, errors=(FieldError(f"/{place}/{name}", detail, "not_text"),))
 
 
 AppSettings = Annotated[Settings, Depends(_settings)]

@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.ingest.times import check_time_format
 
 Table = Literal["events", "users", "items"]
-ColumnName = Annotated[str, Field(min_length=1, max_length=500)]
-EventType = Annotated[str, Field(min_length=1, max_length=100, examples=["purchase"])]
+_TEXT = r"^[^\x00]*$"  # PostgreSQL has no text with a zero character
+ColumnName = Annotated[str, Field(min_length=1, max_length=500, pattern=_TEXT)]
+EventType = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=_TEXT, examples=["purchase"])
+]
 Operator = Literal["<", "<=", ">", ">=", "==", "!=", "starts_with", "is_missing"]
 
 DEFAULT_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -58,7 +61,11 @@ class Rule(_Declared):
 
     column: ColumnName = Field(examples=["Quantity"])
     op: Operator = Field(examples=["<"])
-    value: float | str | None = Field(default=None, examples=[0])
+    value: (
+        Annotated[float, Field(allow_inf_nan=False)]
+        | Annotated[str, Field(max_length=500, pattern=_TEXT)]
+        | None
+    ) = Field(default=None, examples=[0])
     event_type: EventType = Field(examples=["return"])
 
     @model_validator(mode="after")
@@ -82,6 +89,8 @@ class EventMapping(_Declared):
     columns: EventColumns = EventColumns()
     time_format: str = Field(
         default="iso8601",
+        max_length=100,
+        pattern=_TEXT,
         description="`iso8601` (with or without an offset, also mixed), `epoch_s`, `epoch_ms`, or "
         "a strptime format. Times without an offset are in the dataset's time zone.",
         examples=["%d/%m/%Y %H:%M"],

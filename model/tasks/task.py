@@ -33,6 +33,11 @@ CYCLE_DAYS: dict[PeriodName, int] = {
 """How long a cycle lasts, in days."""
 
 
+EventTypeName = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$", examples=["purchase"])
+]
+
+
 class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,14 +46,14 @@ class Occurs(_Declared):
     """Does at least one event of this type happen within the horizon?"""
 
     kind: Literal["occurs"] = "occurs"
-    event_type: str = Field(min_length=1, examples=["purchase"])
+    event_type: EventTypeName
 
 
 class Count(_Declared):
     """How many events, units (summed quantity) or active days there are within the horizon."""
 
     kind: Literal["count"] = "count"
-    event_type: str = Field(min_length=1, examples=["purchase"])
+    event_type: EventTypeName
     of: Literal["events", "units", "days"] = "events"
 
 
@@ -56,14 +61,14 @@ class Sum(_Declared):
     """The summed value of the events within the horizon; a negative total counts as zero."""
 
     kind: Literal["sum"] = "sum"
-    event_type: str = Field(min_length=1, examples=["purchase"])
+    event_type: EventTypeName
 
 
 class PeakPeriod(_Declared):
     """In which period of the coming cycle, in the shop's time zone, most is sold."""
 
     kind: Literal["peak_period"] = "peak_period"
-    event_type: str = Field(min_length=1, examples=["purchase"])
+    event_type: EventTypeName
     period: PeriodName = "month_of_year"
     of: Literal["events", "units"] = "units"
 

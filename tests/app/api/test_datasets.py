@@ -62,6 +62,16 @@ def test_the_profile_counts_each_thing_once(client: TestClient) -> None:
             "/body/events/rules/0",
             "takes a number",
         ),
+        (
+            {"name": "shop", "events": {"columns": {"user": "a\0b"}}},
+            "/body/events/columns/user",
+            "pattern",
+        ),
+        (
+            {"name": "shop", "events": {"default_event_type": "a\0b"}},
+            "/body/events/default_event_type",
+            "pattern",
+        ),
         ({}, "/body/name", "required"),
     ],
 )
@@ -74,6 +84,16 @@ def test_an_impossible_dataset_is_refused_with_the_place(
     (error,) = answer.json()["errors"]
     assert error["pointer"] == pointer
     assert words in error["detail"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", '"a\\u0000b"'])
+def test_a_rule_compares_with_what_can_be_stored(client: TestClient, value: str) -> None:
+    rule = f'{{"column": "q", "op": "==", "value": {value}, "event_type": "r"}}'
+    body = f'{{"name": "shop", "events": {{"rules": [{rule}]}}}}'
+    answer = client.post("/v1/datasets", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("/body/events/rules/0/value")
+    assert client.get("/v1/datasets").json()["items"] == []
 
 
 def test_a_name_is_given_once(client: TestClient) -> None:

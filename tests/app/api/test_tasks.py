@@ -91,6 +91,8 @@ def test_without_events_only_the_shape_is_checked(client: TestClient) -> None:
     make_dataset(client)
     assert put(client, BUYS | {"horizon_days": 1000}).status_code == 201
     assert put(client, BUYS | {"entity": "shop"}).status_code == 422
+    nameless = {"target": {"kind": "occurs", "event_type": "a\0b"}}
+    assert put(client, BUYS | nameless).status_code == 422
     assert client.get("/v1/datasets/shop/task-suggestions").json() == {"items": []}
 
 
