@@ -44,20 +44,22 @@ class PageRequest:
         cursor = encode_cursor(key(shown[-1])) if more else None
         return Page(items=[item(row) for row in shown], next_cursor=cursor)
 
-    def after_int(self) -> int | None:
-        """`after` where rows are ordered by one whole number."""
-        if self.after is None:
-            return None
-        if len(self.after) == 1 and isinstance(self.after[0], int):
-            return self.after[0]
+    def after_int(self, largest: int = 2**31 - 1) -> int | None:
+        """`after` where rows are ordered by one whole number from 0 to `largest`."""
+        match self.after:
+            case None:
+                return None
+            case [int(number)] if type(number) is int and 0 <= number <= largest:
+                return number
         raise _bad_cursor()
 
     def after_str(self) -> str | None:
         """`after` where rows are ordered by one name."""
-        if self.after is None:
-            return None
-        if len(self.after) == 1 and isinstance(self.after[0], str):
-            return self.after[0]
+        match self.after:
+            case None:
+                return None
+            case [str(name)] if "\0" not in name:
+                return name
         raise _bad_cursor()
 
 

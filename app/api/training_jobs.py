@@ -55,7 +55,9 @@ class JobProgress(BaseModel):
     stage: str = Field(examples=["fit"])
     fraction: float = Field(description="of the whole job, from 0 to 1")
     epoch: int | None = None
-    losses: dict[str, float | None] = Field(default={}, description="by task: the NLL over that of the climatology")
+    losses: dict[str, float | None] = Field(
+        default={}, description="by task: the NLL over that of the climatology"
+    )
 
 
 class JobFault(BaseModel):
@@ -209,7 +211,11 @@ def get_training_job_log(
 ) -> Page[JobLogLine]:
     """What the job had to say, the oldest line first; tracebacks are in `fields.exception`."""
     lines = training_jobs.job_history(
-        session, job_id, after=pagination.after_int() or 0, kind="log", limit=pagination.limit + 1
+        session,
+        job_id,
+        after=pagination.after_int(_MAX_ID) or 0,
+        kind="log",
+        limit=pagination.limit + 1,
     )
     return pagination.page(
         lines, lambda line: JobLogLine(at=line.created_at, **line.data), lambda line: [line.id]
