@@ -103,9 +103,12 @@ def _model_error(request: Request, error: Exception) -> JSONResponse:
 
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        FieldError(_pointer(fault["loc"]), fault["msg"], fault["type"]) for fault in error.errors()
-    ]
+    errors = [_field_error(fault) for fault in error.errors()]
+    if any(fault.pointer == "/body" for fault in errors) and not _says_json(request):
+        sent = request.headers.get("content-type", "none")
+        detail = f"the body is read as JSON only with Content-Type: application/json, not {sent!r}"
+        phrase = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.phrase
+        return problem(request, 415, "unsupported_media_type", phrase, detail)
     first = f"{errors[0].pointer}: {errors[0].detail}" if errors else "see errors"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return problem(request, 422, "invalid", "Invalid request", first + more, errors)
@@ -140,6 +143,19 @@ def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
         "The service failed",
         "an error that is not yours; the service's log has the details",
     )
+
+
+def _field_error(fault: dict[str, Any]) -> FieldError:
+    if fault["type"] == "json_invalid":
+        place = f"character {fault['loc'][-1]}"
+        detail = f"this is not JSON: {fault['ctx']['error']} at {place}"
+        return FieldError("/body", detail, "json_invalid")
+    return FieldError(_pointer(fault["loc"]), fault["msg"], fault["type"])
+
+
+def _says_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def _pointer(location: Sequence[int | str]) -> str:

@@ -39,7 +39,7 @@ def require_seen(upload: Upload, names: Sequence[str], meaning: str) -> None:
 
 def missing_column(upload: Upload, names: Sequence[str], meaning: str) -> InvalidUpload:
     """The error that says which column is missing and which there are."""
-    found = ", ".join(shown(name) for name in upload.columns[:_SHOWN_COLUMNS])
+    found = ", ".join(shown(name) for name in upload.columns[:_SHOWN_COLUMNS]) or "none"
     more = ", …" if len(upload.columns) > _SHOWN_COLUMNS else ""
     wanted = " or ".join(shown(name) for name in names)
     return InvalidUpload(

@@ -65,6 +65,7 @@ def status_of(app: FastAPI, messages: Iterator[dict[str, object]]) -> object:
         (b"user_id;item_id;time\nu1;i1;2024\n", CSV, "missing_column", "'user_id;item_id;time'"),
         (b"user_id,item_id,time\nu1,i1,2024-01-01\n", CSV, "missing_column", "default_event_type"),
         (b'{"user_id": "u1"}\n', JSONL, "missing_column", "'user_id'"),
+        (b"user_id,item_id\nu1,i1\n", JSONL, "missing_column", "the file has none"),
         (bytes(range(256)) * 50, CSV, "invalid_upload", "zero byte"),
         (b"\x89PNG\r\n\x1a\n" + b"\xff" * 99, CSV, "invalid_upload", "UTF-8"),
         (b"PAR1 but not really", PARQUET, "invalid_upload", "no Parquet file"),

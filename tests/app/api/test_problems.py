@@ -55,7 +55,20 @@ def test_all_errors_are_problems(
 def test_broken_json_is_a_problem_too(client: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
     answer = client.post("/v1/datasets", content=b'{"name": ', headers=headers)
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "json_invalid")
+    body = answer.json()
+    assert (answer.status_code, body["errors"][0]["code"]) == (422, "json_invalid")
+    assert body["errors"][0]["pointer"] == "/body"
+    assert "not JSON" in body["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded"])
+def test_json_that_is_not_called_json_is_told_what_is_missing(
+    client: TestClient, media_type: str
+) -> None:
+    headers = {"Content-Type": media_type}
+    answer = client.post("/v1/datasets", content=b'{"name": "shop"}', headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "application/json" in answer.json()["detail"]
 
 
 def test_the_method_that_is_allowed_is_named(client: TestClient) -> None:
