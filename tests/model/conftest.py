@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from model import SSMTL, Config, Count, Occurs, PeakPeriod, Sum, Task
+from model import SSMTL, Config, Count, Occurs, PeakPeriod, Progress, Sum, Task
 from model.events import EventLog
 from model.prediction import Predictor
 from model.simulation import SimulatedShop, simulate_shop
@@ -80,6 +81,14 @@ def small_shop() -> SimulatedShop:
 
 
 @pytest.fixture(scope="session")
+def small_shop_frames(
+    small_shop: SimulatedShop,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Events, users and items."""
+    return small_shop.events, small_shop.users, small_shop.items
+
+
+@pytest.fixture(scope="session")
 def log(small_shop: SimulatedShop) -> EventLog:
     return EventLog.from_frames(small_shop.events, small_shop.users, small_shop.items)
 
@@ -92,9 +101,15 @@ def prepared(log: EventLog, tasks: tuple[Task, ...], config: Config) -> Prepared
 
 
 @pytest.fixture(scope="session")
-def fitted(log: EventLog, tasks: tuple[Task, ...], config: Config) -> SSMTL:
+def told() -> list[Progress]:
+    """What the fit of `fitted` said of its progress."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def fitted(log: EventLog, tasks: tuple[Task, ...], config: Config, told: list[Progress]) -> SSMTL:
     torch.set_num_threads(1)
-    return SSMTL(tasks, config).fit(log)
+    return SSMTL(tasks, config).fit(log, progress=told.append)
 
 
 @pytest.fixture(scope="session")
