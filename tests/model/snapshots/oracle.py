@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from model.snapshots.features import FeaturePlan, Season
@@ -123,7 +122,7 @@ class Oracle:
         return events[(events["time"] > cutoff) & (events["time"] <= end)]
 
     def label(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> float:
-        """Of every kind but `peak_period`; as if the log knew the whole horizon."""
+        """Of every kind but `peak_period`, units unrounded; as if all the horizon were known."""
         ahead = self.ahead(task, key, cutoff)
         match task.target.kind:
             case "occurs":
@@ -133,7 +132,7 @@ class Oracle:
             case "count" if task.target.of == "events":
                 return float(len(ahead))
             case "count" if task.target.of == "units":
-                return max(float(np.rint(units(ahead).sum())), 0.0)
+                return max(float(units(ahead).sum()), 0.0)
             case "count":
                 return float(self.local_days(ahead).nunique())
         raise AssertionError(task.target.kind)
