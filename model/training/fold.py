@@ -65,7 +65,8 @@ def run_fold(
 def _rows_of(
     prepared: Prepared, part: Part, config: Config, rng: np.random.Generator
 ) -> dict[EntityKind, Examples]:
-    found = {entity: prepared.examples(entity, part, config, rng) for entity in prepared.layouts}
+    sized = config.model_copy(update={"max_rows": config.max_scored_rows})
+    found = {entity: prepared.examples(entity, part, sized, rng) for entity in prepared.layouts}
     return {entity: examples for entity, examples in found.items() if examples is not None}
 
 
