@@ -23,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNIT_STEP = 2.0**-20
 """The grain of quantities: sums of up to 8 billion units are exact in float64."""
 MAX_AMOUNT = 1e12
+MAX_TYPE_NAME = 200
 """The largest quantity, price or value."""
 REQUIRED_COLUMNS = ("user", "item", "time", "event_type")
 
@@ -132,6 +133,7 @@ class EventLog:
         user_table = _entities("user", user_ids, users)
         item_table = _entities("item", item_ids, items)
         types = pd.Categorical(events["event_type"].astype("str"))
+        _check_type_names(types.categories)
         quantity = _number(events, "quantity")
         price = _number(events, "price")
         value = _number(events, "value")
@@ -197,7 +199,19 @@ def _to_microseconds(times: pd.Series, time_zone: str) -> NDArray[np.int64]:
     return np.asarray(utc.astype("int64"), dtype=np.int64)
 
 
+def _check_type_names(names: pd.Index) -> None:
+    for name in map(str, names):
+        if not 0 < len(name) <= MAX_TYPE_NAME or "\0" in name:
+            raise InvalidEvents(
+                f"the event type {name[:40]!r} is no name: take 1 to {MAX_TYPE_NAME} characters, "
+                "none of them zero"
+            )
+
+
 def _as_ids(column: pd.Series) -> pd.Series:
+    """Text; whole numbers that a missing value has made fractions are written as whole."""
+    if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
+        column = column.astype("Int64")
     present = column.notna()
     ids = pd.Series(None, index=column.index, dtype="str")
     ids[present] = column[present].astype("str")

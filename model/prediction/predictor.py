@@ -180,8 +180,8 @@ class Predictor:
         return kinds.pop()
 
     def _cutoff_us(self, cutoff_at: datetime | None) -> int:
-        # Upwards to the whole second, so that an event at the cutoff is before it.
-        return -(-to_microseconds(cutoff_at or self.cutoff_at) // 1_000_000) * 1_000_000
+        # Down to the whole second, as cutoffs are: nothing after the asked moment is seen.
+        return to_microseconds(cutoff_at or self.cutoff_at) // 1_000_000 * 1_000_000
 
     def _reader(self, log: EventLog) -> SnapshotReader:
         """The last log's reader is kept: its indices are dear."""

@@ -292,7 +292,8 @@ def _attribute(table: Entities, name: str) -> Floats:
     if name not in table.attributes:
         return np.full(len(table), np.nan)
     numbers = pd.to_numeric(table.attributes[name], errors="coerce")
-    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _calendar(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:

@@ -124,9 +124,9 @@ def _fit(
         [weights], max_iter=_ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = _RIDGE * (weights[:, :-1].square().sum() + (weights - start).square().sum())
+    def means() -> Tensor:
+        """Nats of every task but the peak periods."""
+        found = []
         for group, known in zip(layout.groups, labels, strict=True):
             if group.likelihood == "periods":
                 continue
@@ -138,8 +138,17 @@ def _fit(
             )
             nll = negative_log_likelihood(group.likelihood, parameters, known)
             seen = ~nll.isnan()
-            per_task = torch.where(seen, nll * row_weights[:, None], 0.0).sum(dim=0)
-            loss = loss + (per_task / seen.sum(dim=0).clamp_min(1)).sum()
+            total = torch.where(seen, nll * row_weights[:, None], 0.0).sum(dim=0)
+            found.append(total / seen.sum(dim=0).clamp_min(1))
+        return torch.cat(found) if found else weights.new_zeros(0)
+
+    # In units of each task's nats, so that the ridge pulls rare outcomes no more than others.
+    units = means().detach().clamp_min(1e-6)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        ridge = weights[:, :-1].square().sum() + (weights - start).square().sum()
+        loss = (means() / units).sum() + _RIDGE * ridge
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

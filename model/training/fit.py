@@ -24,8 +24,8 @@ from model.training.pruning import without_self_supervision
 from model.training.selection import sources_of
 from model.training.self_supervision import is_self_supervised
 
-_STAGES = {"snapshots": (0.0, 0.1), "training": (0.1, 0.9), "testing": (0.9, 1.0)}
 MIN_EVENTS = 100
+_STAGES = {"snapshots": (0.0, 0.1), "training": (0.1, 0.9), "testing": (0.9, 1.0)}
 _FINAL_SHARE = 0.4
 """Share of the whole fit that the last network takes."""
 

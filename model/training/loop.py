@@ -69,16 +69,13 @@ class TrainingRun:
         best = copy.deepcopy(self.network.state_dict())
         for epoch in range(1, epochs + 1):
             losses = self._train_epoch(averaged, stop)
-            if self.validation:
-                losses = self._validate(averaged.module)
-                loss = float(np.mean(list(losses.values())))
-                if loss < self.best_loss:
-                    self.best_loss, self.best_epoch = loss, epoch
-                    best = copy.deepcopy(averaged.module.state_dict())
-            else:
-                self.best_epoch = epoch
-                best = averaged.module.state_dict()
-            on_epoch(epoch, losses)
+            validated = self._validate(averaged.module)
+            # Without validation labels every epoch is the best so far.
+            loss = float(np.mean(list(validated.values()))) if validated else -float(epoch)
+            if loss < self.best_loss:
+                self.best_loss, self.best_epoch = loss, epoch
+                best = copy.deepcopy(averaged.module.state_dict())
+            on_epoch(epoch, validated or losses)
             if epoch - self.best_epoch >= self.config.patience:
                 break
         self.network.load_state_dict(best)

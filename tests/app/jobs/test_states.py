@@ -23,7 +23,7 @@ def test_only_drawn_transitions_pass(before: JobState, after: JobState) -> None:
             check_transition("j", before, after)
 
 
-@pytest.mark.parametrize("state", TERMINAL)
+@pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_nothing_follows_an_end(state: JobState) -> None:
     assert TRANSITIONS[state] == frozenset()
 

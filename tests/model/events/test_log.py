@@ -172,6 +172,18 @@ def test_ids_that_are_numbers_become_strings() -> None:
     assert list(log.users.ids) == ["10", "11", "9"]
 
 
+def test_whole_numbers_stay_whole_where_ids_are_missing() -> None:
+    users = pd.DataFrame({"user": [17850, 13047]})
+    log = EventLog.from_frames(events(user=[17850.0, 13047.0, np.nan], item="x"), users)
+    assert list(log.users.ids) == ["13047", "17850"]
+
+
+@pytest.mark.parametrize("name", ["", "a" * 201, "a\0b"])
+def test_an_event_type_that_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidEvents, match="is no name"):
+        EventLog.from_frames(events(event_type=["view", name, "view"]))
+
+
 def test_the_log_as_it_was_at_a_time() -> None:
     log = EventLog.from_frames(events())
     middle = to_microseconds(datetime(2024, 3, 2, tzinfo=UTC))

@@ -85,7 +85,11 @@ def test_the_type_that_matters_most(event_types: dict[str, int], expected: str) 
 
 @given(
     days=st.floats(0, 4000),
-    types=st.dictionaries(st.text(min_size=1, max_size=100), st.integers(1, 10**6), min_size=1),
+    types=st.dictionaries(
+        st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=200),
+        st.integers(1, 10**6),
+        min_size=1,
+    ),
     users=st.integers(0, 3),
     items=st.integers(0, 3),
     has_value=st.booleans(),
