@@ -15,11 +15,13 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.errors import FieldError, ServiceError
+from app.db.engine import DATABASE_AWAY
+from app.errors import FieldError, ServiceError, Unavailable
 from model.errors import SSMTLError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:ssmtl:problem:"
+_RETRY_AFTER_S = 5
 _STATUS_OF_MODEL_ERRORS = {"unknown_task": 404, "unknown_entity": 404, "invalid_artifact": 500}
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _disconnect)
+    for kind in DATABASE_AWAY:
+        app.add_exception_handler(kind, _database_away)
     app.add_exception_handler(Exception, _unexpected_error)
     _document(app)
 
@@ -132,6 +136,18 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
 def _disconnect(request: Request, _error: Exception) -> JSONResponse:
     # Nobody reads this answer; it keeps a cut-off upload from being logged as our failure.
     return problem(request, 400, "incomplete_request", "Incomplete request", "the client went away")
+
+
+def _database_away(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s found no database", request.method, request.url.path, exc_info=error)
+    return problem(
+        request,
+        Unavailable.status,
+        "database_unavailable",
+        Unavailable.title,
+        "the database is busy or does not answer, nothing was changed: send the request again",
+        headers={"Retry-After": str(_RETRY_AFTER_S)},
+    )
 
 
 def _unexpected_error(request: Request, error: Exception) -> JSONResponse:

@@ -14,9 +14,13 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 30_000
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
+"""What is raised when the database does not answer, or SQLite is kept busy for longer than that."""
 
 
 def make_engine(database_url: str) -> Engine:

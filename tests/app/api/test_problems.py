@@ -1,5 +1,8 @@
 """Every answer that is not what was asked for has one form, and the docs page knows it."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +72,17 @@ def test_json_that_is_not_called_json_is_told_what_is_missing(
     answer = client.post("/v1/datasets", content=b'{"name": "shop"}', headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
     assert "application/json" in answer.json()["detail"]
+
+
+def test_a_busy_database_is_no_failure(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.engine.BUSY_TIMEOUT_MS", 1)
+    with closing(sqlite3.connect(tmp_path / "ssmtl.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        answer = client.post("/v1/datasets", json={"name": "shop"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_the_method_that_is_allowed_is_named(client: TestClient) -> None:
