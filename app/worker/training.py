@@ -20,6 +20,7 @@ from app.ingest.frames import load_event_log
 from app.ingest.parts import dataset_folder
 from app.jobs.lease import state_of
 from app.jobs.states import JobState
+from app.worker.answer_spool import read_rows, write_rows
 from app.worker.answering import answer_everything, rows_of
 from app.worker.job_run import JobRun
 from model import SSMTL, Config, Progress, Task
@@ -51,11 +52,12 @@ def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: in
     scratch = run.scratch / "artifact"
     estimator.save(scratch)
     run.report("predict", _FITTED)
-    answers = []
-    for answer in answer_everything(estimator.predictor_, log):
-        if run.should_stop():
-            raise Stopped("stopped while predicting")
-        answers.append(answer)
+    answers = run.scratch / "answers.jsonl"
+    with answers.open("wb") as file:
+        for answer in answer_everything(estimator.predictor_, log):
+            if run.should_stop():
+                raise Stopped("stopped while predicting")
+            write_rows(file, rows_of(answer))
     run.report("store", _ANSWERED)
     folder = dataset_folder(run.settings.data_dir, run.dataset_id) / "models"
     artifact = folder / f"{run.job_id}-{run.run_token}"  # no other run ever writes there
@@ -70,7 +72,7 @@ def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: in
             task_graph=estimator.task_graph_.model_dump(mode="json"),
             tasks=run.arguments["tasks"],
             cutoff_at=estimator.cutoff_at_,
-            predictions=(row for answer in answers for row in rows_of(answer)),
+            predictions=read_rows(answers),
         )
         run.finish(session, {"model_version": version.number})
         folder.mkdir(parents=True, exist_ok=True)
