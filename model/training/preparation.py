@@ -189,7 +189,7 @@ def _check_labels(declared: Sequence[Task], snapshot: Snapshot) -> None:
         if not (known > 0).any():
             raise InvalidTask(
                 task.name,
-                f"no {task.target.event_type} follows within {task.horizon_days} days of any "
+                f"{_nothing(task)} follows within {task.horizon_days} days of any "
                 "training cutoff: choose another event type or a longer horizon",
             )
         if task.target.kind == "occurs" and (known > 0).all():
@@ -199,6 +199,16 @@ def _check_labels(declared: Sequence[Task], snapshot: Snapshot) -> None:
                 f"{task.horizon_days} days of every training cutoff: there is nothing to predict; "
                 "choose a shorter horizon",
             )
+
+
+def _nothing(task: Task) -> str:
+    """What a task that is always zero has never seen."""
+    target = task.target
+    if target.kind == "sum":
+        return f"no {target.event_type} with a total value above zero"
+    if target.kind in {"count", "peak_period"} and target.of == "units":
+        return f"no {target.event_type} with a total quantity above zero"
+    return f"no {target.event_type}"
 
 
 def _learnable(generated: Sequence[Task], snapshot: Snapshot) -> list[Task]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model import Config, Count, Occurs, Task
+from model import Config, Count, Occurs, Sum, Task
 from model.errors import InvalidTask, NotEnoughData
 from model.events import MICROSECONDS_PER_DAY, EventLog
 from model.snapshots import final_part, folds
@@ -14,7 +14,7 @@ from model.training.self_supervision import is_self_supervised
 START = pd.Timestamp("2023-01-02", tz="UTC")
 
 
-def log_of(users: int = 20, days: int = 120, **first_of_type: str) -> EventLog:
+def events_of(users: int = 20, days: int = 120, **first_of_type: str) -> pd.DataFrame:
     """Every user views an item each day; users with an even number buy in some weeks."""
     times = [START + pd.Timedelta(days=day, hours=hour) for day in range(days) for hour in (1, 2)]
     frames = [
@@ -35,7 +35,11 @@ def log_of(users: int = 20, days: int = 120, **first_of_type: str) -> EventLog:
     for event_type, moment in first_of_type.items():
         row = frames[0].iloc[:1].assign(event_type=event_type, time=pd.Timestamp(moment, tz="UTC"))
         frames.append(row)
-    return EventLog.from_frames(pd.concat(frames))
+    return pd.concat(frames)
+
+
+def log_of(users: int = 20, days: int = 120, **first_of_type: str) -> EventLog:
+    return EventLog.from_frames(events_of(users, days, **first_of_type))
 
 
 def task(event_type: str, days: int = 7) -> Task:
@@ -54,6 +58,13 @@ def test_what_never_happens_is_refused() -> None:
     with pytest.raises(InvalidTask, match=r"no wish follows within 7 days .*: choose") as caught:
         prepared_for(log, task("wish"))
     assert caught.value.task == "asked"
+
+
+def test_what_never_has_a_value_is_refused_for_its_value() -> None:
+    free = EventLog.from_frames(events_of().assign(quantity=1.0, price=0.0))
+    spent = Task(name="spent", entity="user", target=Sum(event_type="buy"), horizon_days=7)
+    with pytest.raises(InvalidTask, match="no buy with a total value above zero follows"):
+        prepared_for(free, spent)
 
 
 def test_what_always_happens_is_refused() -> None:
