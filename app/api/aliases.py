@@ -68,7 +68,7 @@ def put_alias(
 ) -> VersionAlias:
     """Promote or roll back: from now on, what asks for this alias is answered by that version."""
     found, is_new = aliases.put_alias(
-        session, get_dataset(session, dataset), alias, body.version, if_match
+        session, get_dataset(session, dataset, lock=True), alias, body.version, if_match
     )
     response.status_code = 201 if is_new else 200
     response.headers["ETag"] = aliases.etag_of(found)

@@ -92,7 +92,7 @@ def put_task(
     if_match: IfMatch = None,
 ) -> DeclaredTask:
     """Declare a task, or change it. Its event type and horizon are checked against the log."""
-    found = datasets.get_dataset(session, dataset)
+    found = datasets.get_dataset(session, dataset, lock=True)
     row, is_new = tasks.put_task(session, found, task, body, if_match)
     response.status_code = 201 if is_new else 200
     response.headers["ETag"] = tasks.etag_of(row)
@@ -119,7 +119,8 @@ def delete_task(
     session: WriteSession, dataset: DatasetName, task: TaskName, if_match: IfMatch = None
 ) -> None:
     """Forget a task. Models that were trained on it keep it."""
-    tasks.delete_task(session, datasets.get_dataset(session, dataset), task, if_match)
+    found = datasets.get_dataset(session, dataset, lock=True)
+    tasks.delete_task(session, found, task, if_match)
 
 
 @router.get("/tasks", operation_id="listTasks", summary="Declared tasks by name")

@@ -126,7 +126,7 @@ def submit_training_job(
     body = body or TrainingJobRequest()
     names = None if body.tasks is None else tuple(body.tasks)
     request = TrainingRequest(names, body.seed, body.config)
-    row = get_dataset(session, dataset)
+    row = get_dataset(session, dataset, lock=True)
     found = training_jobs.submit_training(session, row, request, idempotency_key)
     response.headers["Location"] = f"/v1/training-jobs/{found.job.id}"
     response.headers["Retry-After"] = str(_RETRY_AFTER_S)

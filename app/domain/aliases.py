@@ -30,12 +30,12 @@ def put_alias(
 ) -> tuple[PointedAlias, bool]:
     """Point an alias to a version; the second answer says whether it is a new one.
 
+    The dataset must be locked, so that of two moves with the same If-Match one is refused.
+
     Raises:
         NotFound: the dataset has no version of this number.
         PreconditionFailed: `if_match` names another state than the alias'.
     """
-    # Locked before looking, so that of two moves with the same If-Match one is refused.
-    session.execute(select(Dataset.id).where(Dataset.id == dataset.id).with_for_update())
     found = _find(session, dataset, name)
     _check_precondition(found, name, if_match)
     version = get_version(session, dataset, number)

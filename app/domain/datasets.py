@@ -84,6 +84,10 @@ def create_dataset(
         with session.begin_nested():
             session.add(dataset)
     except IntegrityError as error:
+        # The same request may have been committed since it was looked for.
+        earlier = idempotency.created_before(session, request)
+        if earlier is not None:
+            return session.get_one(Dataset, int(earlier)), False
         raise Conflict(
             f"there is a dataset {name!r} already: take another name, or delete it first",
             code="dataset_exists",
@@ -93,14 +97,18 @@ def create_dataset(
 
 
 def get_dataset(session: Session, name: str, *, lock: bool = False) -> Dataset:
-    """The dataset of this name; with `lock` nobody else changes it until the transaction ends.
+    """The dataset of this name.
+
+    With `lock` nobody else deletes it, or changes what it has, until the transaction ends; rows
+    that refer to it can be added.
 
     Raises:
         NotFound: There is none; the message says which there are.
     """
     statement = select(Dataset).where(Dataset.name == name)
     if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
+        statement = statement.with_for_update(key_share=True)
+        statement = statement.execution_options(populate_existing=True)
     dataset = session.scalar(statement)
     if dataset is None:
         raise NotFound(f"no dataset {name!r}; {_existing(session)}", code="dataset_not_found")

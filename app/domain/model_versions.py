@@ -50,7 +50,9 @@ def publish(
         predictions: rows of the prediction table, without the version; read once, in chunks.
     """
     # Locked, so that two trainings that end at once do not take the same number.
-    session.execute(select(Dataset.id).where(Dataset.id == dataset_id).with_for_update())
+    session.execute(
+        select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(key_share=True)
+    )
     version = ModelVersion(
         dataset_id=dataset_id,
         number=_last_number(session, dataset_id) + 1,

@@ -24,6 +24,8 @@ def put_task(
 ) -> tuple[TaskRow, bool]:
     """Declare a task, or declare it anew; the second answer says whether it is a new one.
 
+    The dataset must be locked, so that of two changes with the same If-Match one is refused.
+
     Raises:
         Invalid: The dataset's log cannot give its labels.
         PreconditionFailed: `if_match` names another state than the task's.
@@ -62,7 +64,7 @@ def get_task(session: Session, dataset: Dataset, name: str) -> TaskRow:
 
 
 def delete_task(session: Session, dataset: Dataset, name: str, if_match: str | None = None) -> None:
-    """Forget a task; models that were trained on it keep it.
+    """Forget a task of a locked dataset; models that were trained on it keep it.
 
     Raises:
         NotFound: The dataset has none of this name.

@@ -58,6 +58,8 @@ def submit_training(
 ) -> TrainingJob:
     """Queue a training of the tasks as they are declared now.
 
+    The dataset must be locked, so that it is not deleted meanwhile.
+
     Raises:
         Conflict: The dataset has no events, or no tasks.
         Invalid: A named task is not declared, the log cannot give a task's labels, or the key was
