@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 DATA ?=
 ARGS ?=
 
@@ -30,10 +31,10 @@ format: $(STAMP) ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 test: $(STAMP) ## all tests, on SQLite and PostgreSQL
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 test-fast: $(STAMP) ## the tests that take seconds
-	$(BIN)/pytest -m 'not slow' $(ARGS)
+	$(BIN)/pytest -m 'not slow' $(PARALLEL) $(ARGS)
 
 serve: $(STAMP) ## the whole service on SQLite and local files
 	$(BIN)/ssmtl serve $(ARGS)

@@ -1,7 +1,7 @@
 """Snapshots: features and labels of many entities at cutoffs, and the folds in time."""
 
 from model.snapshots.aggregates import Feature
-from model.snapshots.cutoffs import Fold, Part, final_part, folds, watermark_us
+from model.snapshots.cutoffs import Fold, FoldPart, final_part, folds, watermark_us
 from model.snapshots.features import Season, SnapshotPlan
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
@@ -13,9 +13,9 @@ from model.snapshots.snapshot import Snapshot, take_snapshot
 __all__ = [
     "Feature",
     "Fold",
+    "FoldPart",
     "Inputs",
     "Label",
-    "Part",
     "PeriodLabels",
     "Season",
     "SeasonalNaive",

@@ -28,7 +28,7 @@ _SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True)
-class Part:
+class FoldPart:
     """Some cutoffs, and how far their labels may look."""
 
     cutoffs_us: tuple[int, ...]
@@ -40,9 +40,9 @@ class Fold:
     """One split in time of the tasks whose horizons are alike; a short log leaves no test."""
 
     tasks: tuple[Task, ...]
-    training: Part
-    validation: Part
-    test: Part | None
+    training: FoldPart
+    validation: FoldPart
+    test: FoldPart | None
 
 
 def watermark_us(log: EventLog) -> int:
@@ -74,14 +74,14 @@ def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold | No
     test_us = end_us - _days_us(max(task.horizon_days for task in tasks))
     split = _split(log, tasks, test_us, max_cutoffs)
     if split is not None:
-        return Fold(tasks, *split, test=Part((test_us,), end_us))
+        return Fold(tasks, *split, test=FoldPart((test_us,), end_us))
     split = _split(log, tasks, end_us, max_cutoffs)
     return None if split is None else Fold(tasks, *split, test=None)
 
 
 def _split(
     log: EventLog, tasks: tuple[Task, ...], label_end_us: int, max_cutoffs: int
-) -> tuple[Part, Part] | None:
+) -> tuple[FoldPart, FoldPart] | None:
     """Training and validation before a time; None where there is no room for both."""
     horizon_days = max(task.horizon_days for task in tasks)
     flexible = all(_may_be_cut_short(task) for task in tasks)
@@ -100,15 +100,15 @@ def _split(
     shortest_us = _days_us(min(task.horizon_days for task in tasks))
     newest_us = training_end_us - min(shortest_us, embargo_us)
     return (
-        Part(
+        FoldPart(
             _every(first_us, newest_us, training_end_us - embargo_us, step_us, max_cutoffs),
             training_end_us,
         ),
-        Part(validation, label_end_us),
+        FoldPart(validation, label_end_us),
     )
 
 
-def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> Part:
+def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> FoldPart:
     """All cutoffs that have labels: what the served model is fitted on.
 
     Raises:
@@ -131,7 +131,7 @@ def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> Part:
     step_us = _step_us(newest_us - first_us, max_cutoffs)
     whole = [task.horizon_days for task in tasks if not _may_be_cut_short(task)]
     labelled_us = end_us - _days_us(max(whole, default=shortest_days))
-    return Part(_every(first_us, newest_us, labelled_us, step_us, max_cutoffs), end_us)
+    return FoldPart(_every(first_us, newest_us, labelled_us, step_us, max_cutoffs), end_us)
 
 
 def _may_be_cut_short(task: Task) -> bool:

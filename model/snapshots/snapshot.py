@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY
-from model.snapshots.cutoffs import Part
+from model.snapshots.cutoffs import FoldPart
 from model.snapshots.history import Rows
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels, label
@@ -43,7 +43,7 @@ def take_snapshot(
     reader: SnapshotReader,
     entity: EntityKind,
     tasks: Sequence[Task],
-    part: Part,
+    part: FoldPart,
     config: Config,
     rng: np.random.Generator,
 ) -> Snapshot | None:

@@ -14,7 +14,7 @@ from model.distributions import TaskServing
 from model.errors import NotEnoughData, Stopped
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog, to_datetime
-from model.snapshots import Part, final_part, folds, watermark_us
+from model.snapshots import FoldPart, final_part, folds, watermark_us
 from model.tasks import Task
 from model.training.export import export_network
 from model.training.fold import Announce, FoldResult, run_fold
@@ -79,7 +79,7 @@ def _announcer(
 def _final(
     log: EventLog,
     tasks: Sequence[Task],
-    part: Part,
+    part: FoldPart,
     config: Config,
     seed: int,
     results: Sequence[FoldResult],

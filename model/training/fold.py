@@ -12,7 +12,7 @@ from model.distributions import TaskServing
 from model.evaluation import Edge, JointReport, TaskReport
 from model.events import EventLog
 from model.network import SSMTLNetwork
-from model.snapshots import Fold, Part
+from model.snapshots import Fold, FoldPart
 from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.graph import edges_with_gain, joint_report
@@ -63,7 +63,7 @@ def run_fold(
 
 
 def _rows_of(
-    prepared: Prepared, part: Part, config: Config, rng: np.random.Generator
+    prepared: Prepared, part: FoldPart, config: Config, rng: np.random.Generator
 ) -> dict[EntityKind, Examples]:
     sized = config.model_copy(update={"max_rows": config.max_scored_rows})
     found = {entity: prepared.examples(entity, part, sized, rng) for entity in prepared.layouts}

@@ -17,7 +17,7 @@ from model.events import EventLog
 from model.network import KindShape, SSMTLNetwork
 from model.network.likelihoods import negative_log_likelihood
 from model.snapshots import (
-    Part,
+    FoldPart,
     PeriodLabels,
     Season,
     SeasonalNaive,
@@ -58,7 +58,7 @@ class Prepared:
         return [feature.name for feature in self.reader.features(entity)]
 
     def examples(
-        self, entity: EntityKind, part: Part, config: Config, rng: np.random.Generator
+        self, entity: EntityKind, part: FoldPart, config: Config, rng: np.random.Generator
     ) -> Examples | None:
         """The rows of another part, None where it has none."""
         layout = self.layouts[entity]
@@ -98,7 +98,7 @@ class Prepared:
 
 
 def prepare(
-    log: EventLog, tasks: Sequence[Task], part: Part, config: Config, rng: np.random.Generator
+    log: EventLog, tasks: Sequence[Task], part: FoldPart, config: Config, rng: np.random.Generator
 ) -> Prepared:
     """Take the training snapshots and fit all that the network is built on.
 
@@ -240,7 +240,7 @@ def _scale(amounts: NDArray[np.float32]) -> Scale:
 
 
 def _fit_seasonal(
-    reader: SnapshotReader, snapshot: Snapshot, layout: Layout, task: Task, part: Part
+    reader: SnapshotReader, snapshot: Snapshot, layout: Layout, task: Task, part: FoldPart
 ) -> SeasonalNaive:
     """The seasonal naive forecast with the strength that makes the training labels most likely."""
     assert isinstance(task.target, PeakPeriod)

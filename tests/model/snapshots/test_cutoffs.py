@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.errors import NotEnoughData
 from model.events import MICROSECONDS_PER_DAY, EventLog, to_microseconds
-from model.snapshots import Fold, Part, final_part, folds, watermark_us
+from model.snapshots import Fold, FoldPart, final_part, folds, watermark_us
 from model.tasks import CYCLE_DAYS, Occurs, PeakPeriod, PeriodName, Task
 
 FIRST_US = to_microseconds(datetime(2020, 1, 1, tzinfo=UTC)) + 123_456
@@ -62,7 +62,7 @@ def horizon_us(task: Task) -> int:
     return task.horizon_days * MICROSECONDS_PER_DAY
 
 
-def parts_of(fold: Fold) -> list[Part]:
+def parts_of(fold: Fold) -> list[FoldPart]:
     """In time; a fold of a short log has no test."""
     return [part for part in (fold.training, fold.validation, fold.test) if part is not None]
 

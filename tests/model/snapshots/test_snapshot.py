@@ -7,7 +7,14 @@ import pytest
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY
-from model.snapshots import Inputs, Part, PeriodLabels, SnapshotPlan, SnapshotReader, take_snapshot
+from model.snapshots import (
+    FoldPart,
+    Inputs,
+    PeriodLabels,
+    SnapshotPlan,
+    SnapshotReader,
+    take_snapshot,
+)
 from model.snapshots.history import Rows
 from model.snapshots.labels import label
 from model.tasks import Count, Occurs, PeakPeriod, Task
@@ -15,7 +22,7 @@ from tests.model.made_logs import START_US, random_log, same
 
 CUTOFFS_US = tuple(START_US + day * MICROSECONDS_PER_DAY for day in (40, 70, 100))
 END_US = START_US + 120 * MICROSECONDS_PER_DAY
-PART = Part(CUTOFFS_US, END_US)
+PART = FoldPart(CUTOFFS_US, END_US)
 SHORT = Task(name="short", entity="user", target=Occurs(event_type="view"), horizon_days=10)
 LONG = Task(name="long", entity="user", target=Count(event_type="view"), horizon_days=40)
 PERIODS = Task(name="best", entity="item", target=PeakPeriod(event_type="view", period="weekday"))
@@ -64,7 +71,7 @@ def test_a_cutoff_where_no_task_has_a_label_has_no_rows(reader: SnapshotReader) 
     snapshot = take_snapshot(reader, "user", [LONG], PART, Config(), rng())
     assert snapshot is not None
     assert set(snapshot.inputs.cutoffs_us.tolist()) == set(CUTOFFS_US[:2])
-    late = Part(CUTOFFS_US[2:], END_US)
+    late = FoldPart(CUTOFFS_US[2:], END_US)
     assert take_snapshot(reader, "user", [LONG], late, Config(), rng()) is None
 
 
