@@ -115,7 +115,11 @@ def _train(client: httpx.Client, dataset: str, console: Console) -> dict[str, An
         for kind, data in _follow(client, f"{path}/events"):
             if kind == "progress":
                 progress.update(bar, completed=data["fraction"], description=_stage(data))
-    job = _answer(client.get(path))
+            elif kind == "state":
+                progress.update(bar, description=data["state"])
+        job = _answer(client.get(path))
+        if job["state"] == "succeeded":
+            progress.update(bar, completed=1.0)
     if job["state"] != "succeeded":
         raise RuntimeError(f"the training {job['state']}: {job['error']}")
     return job
