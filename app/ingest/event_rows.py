@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from app.db.types import utc_now
 from app.ingest.blocks import Block, Upload
 from app.ingest.cells import text_of
 from app.ingest.checked import CheckedBlock, checked_numbers, checked_text, finished_block, mask
@@ -32,6 +34,12 @@ SCHEMA = pa.schema(
         ("key", pa.uint64()),
     ]
 )
+CLOCK_TOLERANCE = timedelta(days=2)
+"""An event may be so much later than now: clocks differ, and zones are mistaken.
+
+What is later is a mistake, and a single one would move the end of the log that all labels hang on.
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = ("quantity", "price", "value")
 _EXAMPLES = {
     "iso8601": "2024-05-31T18:30:00+02:00 or 2024-05-31 18:30",
@@ -52,6 +60,7 @@ class EventChecks:
     def __init__(self, mapping: EventMapping, upload: Upload, time_zone: str) -> None:
         self._mapping = mapping
         self._zone = ZoneInfo(time_zone)
+        self._latest_us = (utc_now() + CLOCK_TOLERANCE - _EPOCH) // timedelta(microseconds=1)
         self._columns = _resolve(mapping, upload)
         self.by_event_id = self._columns["event_id"] is not None
         named = [column for column in self._columns.values() if column is not None]
@@ -94,6 +103,12 @@ class EventChecks:
             cells, self._mapping.time_format, self._zone, self._mapping.ambiguous_times
         )
         _add_time_faults(times, cells, column, faults, self._mapping.time_format, self._zone)
+        faults.add(
+            times.us > self._latest_us,
+            column,
+            "future_time",
+            _teller(cells, "has not come yet: is the time format right?"),
+        )
         return times.us
 
     def _event_types(self, block: Block, faults: BlockFaults) -> pa.Array:

@@ -194,6 +194,16 @@ def test_a_bad_row_in_the_middle_is_skipped_and_named(client: TestClient) -> Non
     assert "1492-10-12" in report["rejections"][-1]["message"]
 
 
+def test_an_event_that_has_not_come_yet_is_named(client: TestClient) -> None:
+    make_dataset(client)
+    content = EVENTS + "u9,i9,2150-01-01T00:00:00Z,view,,\n"
+    report = uploaded(client, content, on_error="skip")
+    (rejection,) = report["rejections"]
+    assert (rejection["column"], rejection["code"]) == ("time", "future_time")
+    assert "2150-01-01" in rejection["message"]
+    assert client.get("/v1/datasets/shop").json()["last_at"] < "2150"
+
+
 def test_all_rejections_can_be_fetched(client: TestClient) -> None:
     make_dataset(client)
     bad = "".join(f"u{n},i1,bad {n},view,,\n" for n in range(250))
