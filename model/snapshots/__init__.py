@@ -2,11 +2,12 @@
 
 from model.snapshots.aggregates import Feature
 from model.snapshots.cutoffs import Fold, FoldPart, final_part, folds, watermark_us
-from model.snapshots.features import Season, SnapshotPlan
+from model.snapshots.features import SnapshotPlan
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.reader import SnapshotReader
-from model.snapshots.seasonal import SeasonalNaive, shop_shares
+from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
+from model.snapshots.seasons import Season
 from model.snapshots.sequences import Sequences
 from model.snapshots.snapshot import Snapshot, take_snapshot
 

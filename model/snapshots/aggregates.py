@@ -18,11 +18,11 @@ from model.events import (
     MICROSECONDS_PER_DAY,
     PERIOD_LABELS,
     Entities,
-    period_codes,
     to_datetime,
 )
-from model.snapshots.features import LAG_WEEKS, FeaturePlan, Season
+from model.snapshots.features import LAG_WEEKS, FeaturePlan
 from model.snapshots.history import Floats, History, Measure, Rows
+from model.snapshots.seasons import Season, period_totals
 
 _NEVER_DAYS = 3650.0
 _YEAR_DAYS = 365
@@ -223,17 +223,12 @@ def _mean_price(history: History, rows: Rows, window_days: int | None) -> Floats
         return np.where(events > 0, np.log1p(cents / 100 / events), np.nan)
 
 
-def season_column(season: Season, label: str) -> str:
-    """The name of the column that holds the past sales of one period of a season."""
-    return f"{season.event_type}_{season.of}_{season.period}_{label}"
-
-
 def _season(history: History, season: Season, rows: Rows) -> Iterator[Column]:
     past = _season_totals(history, season, rows)
     for code, label in enumerate(PERIOD_LABELS[season.period]):
         yield (
             Feature(
-                season_column(season, label),
+                season.column(label),
                 f"log(1 + {season.of})",
                 f"{season.of} of {season.event_type} in {season.period} {label} of the last year",
             ),
@@ -250,33 +245,6 @@ def _season_totals(history: History, season: Season, rows: Rows) -> Floats:
         rows.cutoff_us - _YEAR_DAYS * MICROSECONDS_PER_DAY,
         rows.cutoff_us,
     )
-
-
-def period_totals(
-    history: History, rows: Rows, season: Season, after_us: int, until_us: int
-) -> Floats:
-    """(R, periods) events or units of the season's type per period in `(after, until]`.
-
-    Units below zero (returns booked under the same type) count as none.
-    """
-    periods = len(PERIOD_LABELS[season.period])
-    time_us = history.index.time_us
-    chosen = np.flatnonzero(
-        (time_us > after_us) & (time_us <= until_us) & history.is_type(season.event_type)
-    )
-    codes = period_codes(time_us[chosen], season.period, history.log.time_zone)
-    amounts = (
-        np.maximum(history.log.units[history.index.rows[chosen]], 0)
-        if season.of == "units"
-        else np.ones(len(chosen))
-    )
-    flat = np.bincount(
-        history.entity[chosen] * periods + codes,
-        weights=amounts,
-        minlength=len(history.index) * periods,
-    )
-    totals: Floats = flat.astype(np.float64).reshape(-1, periods)[rows.entities]
-    return totals
 
 
 def _numbers(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
-from model.tasks import EntityKind, PeakPeriod, PeriodName, Task
+from model.snapshots.seasons import Season
+from model.tasks import EntityKind, PeakPeriod, Task
 
 WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, 90, 365, None)
 LAG_WEEKS = (2, 3, 4, 5)
@@ -24,21 +25,6 @@ MIN_CATEGORY_ROWS = 5
 MIN_ITEM_EVENTS = 5
 UNKNOWN = 0
 """The code of a category or item that the model has not met."""
-
-
-class Season(BaseModel):
-    """A cycle whose past shares are features: those of the peak-period tasks."""
-
-    model_config = ConfigDict(frozen=True)
-
-    period: PeriodName
-    event_type: str
-    of: str
-
-    @classmethod
-    def of_target(cls, target: PeakPeriod) -> Season:
-        """The season that a target asks about."""
-        return cls(period=target.period, event_type=target.event_type, of=target.of)
 
 
 class FeaturePlan(BaseModel):

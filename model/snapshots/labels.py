@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, exposure_hours
-from model.snapshots.aggregates import period_totals
-from model.snapshots.features import Season
 from model.snapshots.history import Floats, History, Rows
+from model.snapshots.seasons import Season, period_totals
 from model.tasks import Count, Occurs, PeakPeriod, Sum, Task
 
 MIN_CYCLE_SEEN = 0.25

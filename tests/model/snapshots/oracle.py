@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from model.snapshots.features import FeaturePlan, Season
+from model.snapshots import Season
+from model.snapshots.features import FeaturePlan
 from model.tasks import Task
 
 NEVER_DAYS = 3650.0

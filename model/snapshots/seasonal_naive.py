@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, EventLog, exposure_hours
-from model.snapshots.aggregates import period_totals, season_column
-from model.snapshots.features import Season
 from model.snapshots.history import History, Rows
 from model.snapshots.inputs import Inputs
+from model.snapshots.seasons import Season, period_totals
 
 _YEAR_US = 365 * MICROSECONDS_PER_DAY
 _SMALLEST_SHARE = 1e-4
@@ -48,7 +47,7 @@ class SeasonalNaive(BaseModel):
         Shape:
             returns: (R, periods) log shares
         """
-        names = [season_column(self.season, label) for label in PERIOD_LABELS[self.season.period]]
+        names = [self.season.column(label) for label in PERIOD_LABELS[self.season.period]]
         first = columns.index(names[0])
         sales = np.expm1(inputs.numbers[:, first : first + len(names)].astype(np.float64))
         exposure = _past_exposure(inputs.cutoffs_us, self.season, log)
