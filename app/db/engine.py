@@ -7,6 +7,7 @@ keys, as PostgreSQL does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +24,22 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 """What is raised when the database does not answer, or SQLite is kept busy for longer than that."""
 
 
-def make_engine(database_url: str) -> Engine:
-    """An engine for this URL; for SQLite the folder is made and every connection set up."""
+def make_engine(database_url: str, *, idle_transaction_s: float | None = None) -> Engine:
+    """An engine for this URL; for SQLite the folder is made and every connection set up.
+
+    Args:
+        database_url: SQLAlchemy's.
+        idle_transaction_s: PostgreSQL ends a transaction whose process is silent for so long, so
+            that one that was stopped in the middle of it holds no lock for ever. SQLite cannot.
+    """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        options = (
+            ""
+            if idle_transaction_s is None
+            else f"-c idle_in_transaction_session_timeout={math.ceil(idle_transaction_s * 1000)}"
+        )
+        return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})

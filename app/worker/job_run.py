@@ -47,7 +47,11 @@ class JobRun:
     @cached_property
     def session_factory(self) -> sessionmaker[Session]:
         """Sessions of this process."""
-        return make_session_factory(make_engine(self.settings.resolved_database_url))
+        return make_session_factory(
+            make_engine(
+                self.settings.resolved_database_url, idle_transaction_s=self.settings.lease_s
+            )
+        )
 
     @cached_property
     def scratch(self) -> Path:

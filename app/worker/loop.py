@@ -47,7 +47,8 @@ def run_worker(
         stopping: ends the worker, within about a second.
         handlers: import string of the handler by the kind of job; other kinds are left alone.
     """
-    engine = make_engine(settings.resolved_database_url)
+    # A worker that is stopped while it holds its job's row must not keep others from taking over.
+    engine = make_engine(settings.resolved_database_url, idle_transaction_s=settings.lease_s)
     pulse = Pulse(settings.pulse_file)
     surroundings = Surroundings(settings, make_session_factory(engine), stopping, pulse)
     worker = Worker(surroundings, handlers)

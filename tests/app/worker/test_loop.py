@@ -44,7 +44,7 @@ def test_a_stopped_worker_that_wakes_up_has_no_effect(workplace: Workplace) -> N
     stopped = workplace.start_worker(lease_s=SHORT_LEASE_S)
     child = workplace.sign("started")
     assert stopped.pid is not None
-    os.kill(stopped.pid, signal.SIGSTOP)
+    workplace.stop(stopped.pid)
     eventually(lambda: is_gone(child), "the child has given up, its lease not being renewed")
     workplace.start_worker()
     workplace.sign("started", run_token=2)
@@ -62,9 +62,9 @@ def test_a_stopped_child_that_wakes_up_stores_nothing(workplace: Workplace) -> N
     job_id = workplace.submit("finish_when_told")
     worker = workplace.start_worker(lease_s=SHORT_LEASE_S)
     child = workplace.sign("started")
-    os.kill(child, signal.SIGSTOP)
+    workplace.stop(child)
     assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGSTOP)
+    workplace.stop(worker.pid)
     workplace.start_worker()
     workplace.sign("started", run_token=2)
     (workplace.settings.data_dir / "finish").touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -48,6 +49,19 @@ def is_gone(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] == "Z"
 
 
+def _can_write(sqlite_url: str) -> bool:
+    connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), timeout=0)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
+    except sqlite3.OperationalError:
+        return False
+    else:
+        return True
+    finally:
+        connection.close()
+
+
 def hasty(settings: Settings) -> Settings:
     """The same, with waits that tests have time for."""
     return settings.model_copy(update={"poll_s": 0.05})
@@ -77,6 +91,22 @@ class Workplace:
         worker.start()
         self.workers.append(worker)
         return worker
+
+    def stop(self, pid: int) -> None:
+        """Stop a process with SIGSTOP, but not while it holds SQLite's only write lock.
+
+        Nobody could take that from it; a transaction of PostgreSQL ends by itself.
+        """
+
+        def stopped() -> bool:
+            os.kill(pid, signal.SIGSTOP)
+            database = self.settings.resolved_database_url
+            if database.startswith("postgresql") or _can_write(database):
+                return True
+            os.kill(pid, signal.SIGCONT)
+            return False
+
+        eventually(stopped, f"process {pid} is stopped outside a transaction")
 
     def start_worker_thread(self, **update: object) -> None:
         """A worker as `ssmtl serve` embeds it, perhaps with other settings."""
