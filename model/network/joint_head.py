@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.distributions import Layout
-from model.network.likelihoods import EVIDENCE, evidence, group_parameters
+from model.network.likelihoods import EVIDENCE, by_group, evidence
 
 
 class JointHead(nn.Module):
@@ -76,12 +76,5 @@ class JointHead(nn.Module):
         return correction
 
     def _evidence(self, marginals_BO: Tensor, labels: list[Tensor]) -> Tensor:
-        parts = [
-            evidence(
-                group.likelihood,
-                group_parameters(marginals_BO, group),
-                group_labels,
-            )
-            for group, group_labels in zip(self.layout.groups, labels, strict=True)
-        ]
-        return torch.cat(parts, dim=1)
+        parts = by_group(self.layout, marginals_BO, labels)
+        return torch.cat([evidence(*part) for part in parts], dim=1)

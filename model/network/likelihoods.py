@@ -9,6 +9,7 @@ distributions. Labels that are missing give NaN and no gradient.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from model.distributions import (
     LOG_MEAN_RANGE,
     LOG_SIGMA_RANGE,
     LOG_SIZE_RANGE,
-    Group,
+    Layout,
     LikelihoodName,
 )
 
@@ -26,9 +27,13 @@ EVIDENCE = 2
 """Channels of what one outcome says: whether it happened, and how much more than expected."""
 
 
-def group_parameters(flat_BO: Tensor, group: Group) -> Tensor:
-    """One group's parameters (B, T, P) out of the flat output."""
-    return flat_BO[:, group.column_slice].reshape(len(flat_BO), -1, group.parameters)
+def by_group(
+    layout: Layout, flat_BO: Tensor, labels: Sequence[Tensor]
+) -> Iterator[tuple[LikelihoodName, Tensor, Tensor]]:
+    """Each group's likelihood, parameters (B, T, P) out of the flat output, and labels."""
+    for group, of_group in zip(layout.groups, labels, strict=True):
+        columns = flat_BO[:, group.column_slice]
+        yield group.likelihood, columns.reshape(len(columns), -1, group.parameters), of_group
 
 
 def negative_log_likelihood(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from model.config import Config
 from model.distributions import Layout
 from model.network.joint_head import JointHead
-from model.network.likelihoods import group_parameters, negative_log_likelihood
+from model.network.likelihoods import by_group, negative_log_likelihood
 from model.network.sequence import SequencePooling
 from model.network.task_stage import TaskEmbeddings, TaskStage
 from model.network.trunk import EnsembleTrunk, NumericInput
@@ -123,15 +123,8 @@ class KindNetwork(nn.Module):
 
     def nll(self, parameters_BO: Tensor, labels: Sequence[Tensor]) -> Tensor:
         """(B, T) nats per row and task, NaN where the label is missing."""
-        parts = [
-            negative_log_likelihood(
-                group.likelihood,
-                group_parameters(parameters_BO, group),
-                group_labels,
-            )
-            for group, group_labels in zip(self.layout.groups, labels, strict=True)
-        ]
-        return torch.cat(parts, dim=1)
+        parts = by_group(self.layout, parameters_BO, labels)
+        return torch.cat([negative_log_likelihood(*part) for part in parts], dim=1)
 
 
 class SSMTLNetwork(nn.Module):
