@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,8 +51,7 @@ def run(data: Path | None) -> None:
 def _serve_on(console: Console) -> None:
     console.print("The service goes on; Ctrl-C ends it and removes its data.")
     try:
-        while True:
-            time.sleep(3600)
+        threading.Event().wait()
     except KeyboardInterrupt:
         console.print("Ending.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +21,7 @@ from app.ingest.mapping import DEFAULT_COLUMNS, EventMapping
 from app.ingest.row_keys import combined_keys, number_keys, text_keys
 from app.ingest.rules import event_types_by_rule
 from app.ingest.times import Times, times_of
+from model.events import to_microseconds
 
 SCHEMA = pa.schema(
     [
@@ -39,7 +40,6 @@ CLOCK_TOLERANCE = timedelta(days=2)
 
 What is later is a mistake, and a single one would move the end of the log that all labels hang on.
 """
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = ("quantity", "price", "value")
 _EXAMPLES = {
     "iso8601": "2024-05-31T18:30:00+02:00 or 2024-05-31 18:30",
@@ -60,7 +60,7 @@ class EventChecks:
     def __init__(self, mapping: EventMapping, upload: Upload, time_zone: str) -> None:
         self._mapping = mapping
         self._zone = ZoneInfo(time_zone)
-        self._latest_us = (utc_now() + CLOCK_TOLERANCE - _EPOCH) // timedelta(microseconds=1)
+        self._latest_us = to_microseconds(utc_now() + CLOCK_TOLERANCE)
         self._columns = _resolve(mapping, upload)
         self.by_event_id = self._columns["event_id"] is not None
         named = [column for column in self._columns.values() if column is not None]

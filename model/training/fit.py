@@ -14,12 +14,13 @@ from model.distributions import TaskServing
 from model.errors import NotEnoughData, Stopped
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog, to_datetime
+from model.network import SSMTLNetwork
 from model.snapshots import FoldPart, final_part, folds, watermark_us
 from model.tasks import Task
 from model.training.export import export_network
 from model.training.fold import Announce, FoldResult, run_fold
 from model.training.loop import TrainingRun
-from model.training.preparation import Prepared, prepare
+from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.pruning import without_self_supervision
 from model.training.selection import sources_of
 from model.training.self_supervision import is_self_supervised
@@ -91,7 +92,8 @@ def _final(
     announce("snapshots", 0.0, None, {})
     rng = np.random.default_rng(seed)
     prepared = prepare(log, tasks, part, config, rng)
-    epochs = max((result.epochs for result in results), default=config.max_epochs // 2)
+    best = max((result.epochs for result in results), default=config.max_epochs // 2)
+    epochs = max(best, 1)
     run = TrainingRun(
         network=prepared.network(config),
         training=prepared.training,
@@ -104,21 +106,26 @@ def _final(
         epochs, lambda epoch, losses: announce("training", epoch / epochs, epoch, losses), stop
     )
     announce("testing", 0.0, None, {})
-    small = without_self_supervision(network, config)
-    weights = {name: value.numpy() for name, value in small.state_dict().items()}
     serving = _serving(tasks, results, prepared)
+    description = Description(
+        config=config,
+        seed=seed,
+        cutoff_at=to_datetime(watermark_us(log)),
+        plan=prepared.plan,
+        tasks={entity: tuple(declared_tasks(own)) for entity, own in prepared.layouts.items()},
+        serving=serving,
+        seasonal=dict(prepared.seasonal),
+        report=_report(tasks, results, prepared, serving, epochs, started),
+        task_graph=_task_graph(tasks, results),
+    )
+    return _artifact(description, without_self_supervision(network, config), prepared)
+
+
+def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepared) -> Artifact:
+    """The files of a network that has the declared tasks alone."""
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
     return Artifact(
-        description=Description(
-            config=config,
-            seed=seed,
-            cutoff_at=to_datetime(watermark_us(log)),
-            plan=prepared.plan,
-            tasks={entity: layout.tasks for entity, layout in small.layouts.items()},
-            serving=serving,
-            seasonal=dict(prepared.seasonal),
-            report=_report(tasks, results, prepared, serving, epochs, started),
-            task_graph=_task_graph(tasks, results),
-        ),
+        description=description,
         # Heads that only training needs go; the embeddings that kinds share stand there once.
         weights={
             name: value
@@ -126,14 +133,14 @@ def _final(
             if ".reconstruct." not in name and ".embeddings." not in name
         },
         baselines={
-            entity: baselines.take(
-                prepared.layouts[entity], [task.name for task in small.layouts[entity].tasks]
+            entity: prepared.baselines[entity].take(
+                prepared.layouts[entity], [task.name for task in layout.tasks]
             )
-            for entity, baselines in prepared.baselines.items()
+            for entity, layout in network.layouts.items()
         },
         networks={
-            entity: export_network(small, entity, prepared.training[entity])
-            for entity in small.layouts
+            entity: export_network(network, entity, prepared.training[entity])
+            for entity in network.layouts
         },
     )
 
