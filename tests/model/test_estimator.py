@@ -216,3 +216,16 @@ def test_the_examples_of_the_tasks_run() -> None:
     found = doctest.testmod(model.tasks.task)
     assert found.failed == 0
     assert found.attempted > 0
+
+
+def test_a_log_too_short_to_validate_is_learned_and_served_by_the_baseline() -> None:
+    shop = simulate_shop(users=120, items=30, days=40)
+    task = Task(
+        name="buys_20d", entity="user", target=Occurs(event_type="purchase"), horizon_days=20
+    )
+    estimator = SSMTL([task], Config(max_epochs=1, max_steps_per_epoch=2)).fit(shop.events)
+    assert estimator.report_.epochs == 1
+    assert "served by recency_frequency" in estimator.report_.untested["buys_20d"]
+    answers = estimator.predict("buys_20d", shop.events)
+    assert answers["probability"].between(0, 1).all()
+    assert answers["probability"].nunique() > 10
