@@ -5,6 +5,7 @@ from model.events.index import EntityIndex, PairIndex
 from model.events.log import (
     MICROSECONDS_PER_DAY,
     Entities,
+    EventColumn,
     EventLog,
     to_datetime,
     to_microseconds,
@@ -15,6 +16,7 @@ __all__ = [
     "PERIOD_LABELS",
     "Entities",
     "EntityIndex",
+    "EventColumn",
     "EventLog",
     "PairIndex",
     "exposure_hours",

@@ -8,7 +8,8 @@ are in the order of (time, row of the input).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -44,11 +45,25 @@ class Entities:
 
 
 @dataclass(frozen=True)
+class EventColumn:
+    """A further column of the events: numbers, or codes of texts.
+
+    Attributes:
+        data: (N,) float64 with NaN for missing, or int32 codes into `values` with -1 for missing.
+        values: the texts, sorted; None for numbers.
+    """
+
+    data: NDArray[np.float64] | NDArray[np.int32]
+    values: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
 class EventLog:
     """One shop's events in columns; all arrays have one entry per event.
 
     `units` is the quantity to the nearest `UNIT_STEP`, 1 where the log has none. `price_cents` is
-    -1 where absent.
+    -1 where absent. `columns` are whatever else the log has. Without `has_time` all events are at
+    time 0, and nothing is before or after anything.
     """
 
     users: Entities
@@ -64,6 +79,8 @@ class EventLog:
     value_cents: NDArray[np.int64]
     has_value: bool
     has_quantity: bool
+    has_time: bool = True
+    columns: Mapping[str, EventColumn] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.time_us)

@@ -67,6 +67,8 @@ def label(history: History, task: Task, rows: Rows, label_end_us: int) -> Label:
         case Sum():
             cents = _ahead(history, task, rows, "value_cents")
             return (np.maximum(cents, 0) / 100).astype(np.float32)
+        case _:
+            raise AssertionError(f"a label of kind {target.kind} is not made here")
 
 
 def _ahead(history: History, task: Task, rows: Rows, measure: str) -> Floats:

@@ -42,45 +42,140 @@ class _Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Occurs(_Declared):
+AttributeName = Annotated[
+    str,
+    Field(
+        min_length=6,
+        max_length=200,
+        pattern=r"^(item|user|event)\.[^\x00]+$",
+        examples=["item.category"],
+    ),
+]
+"""An attribute of the item, of the user, or a further column of the event itself."""
+
+
+class Condition(_Declared):
+    """Only events whose attribute stands in this relation to a value count.
+
+    A missing attribute fulfils no condition.
+    """
+
+    attribute: AttributeName
+    op: Literal["==", "!=", "<", "<=", ">", ">=", "in"] = "=="
+    value: float | str | tuple[float | str, ...] = Field(examples=["shoes"])
+
+    @model_validator(mode="after")
+    def _value_fits_op(self) -> Self:
+        if (self.op == "in") != isinstance(self.value, tuple):
+            raise ValueError(f"{self.op} takes {'a list' if self.op == 'in' else 'one value'}")
+        if self.op in {"<", "<=", ">", ">="} and not isinstance(self.value, float):
+            raise ValueError(f"{self.op} takes a number")
+        return self
+
+
+class _Counted(_Declared):
+    """A target about events of one type, of which `where` may keep some."""
+
+    event_type: EventTypeName
+    where: tuple[Condition, ...] = Field(default=(), max_length=20)
+
+
+class Occurs(_Counted):
     """Does at least one event of this type happen within the horizon?"""
 
     kind: Literal["occurs"] = "occurs"
-    event_type: EventTypeName
 
 
-class Count(_Declared):
+class Count(_Counted):
     """How many events, units (summed quantity) or active days there are within the horizon."""
 
     kind: Literal["count"] = "count"
-    event_type: EventTypeName
     of: Literal["events", "units", "days"] = "events"
 
 
-class Sum(_Declared):
+class Sum(_Counted):
     """The summed value of the events within the horizon; a negative total counts as zero."""
 
     kind: Literal["sum"] = "sum"
-    event_type: EventTypeName
 
 
-class PeakPeriod(_Declared):
+class PeakPeriod(_Counted):
     """In which period of the coming cycle, in the shop's time zone, most is sold."""
 
     kind: Literal["peak_period"] = "peak_period"
-    event_type: EventTypeName
     period: PeriodName = "month_of_year"
     of: Literal["events", "units"] = "units"
 
 
-Target = Annotated[Occurs | Count | Sum | PeakPeriod, Field(discriminator="kind")]
+class TimeTo(_Counted):
+    """Days to the first event of this type, censored at the horizon."""
+
+    kind: Literal["time_to"] = "time_to"
+
+
+class Next(_Declared):
+    """What the next event within the horizon will be: its type, or an attribute of it.
+
+    Undefined for an entity that has no such event within the horizon.
+    """
+
+    kind: Literal["next"] = "next"
+    of: Literal["event_type"] | AttributeName = Field(
+        default="event_type", examples=["event_type", "item.category"]
+    )
+    event_type: EventTypeName | None = Field(
+        default=None, description="look only at events of this type; left out: of any type"
+    )
+    where: tuple[Condition, ...] = Field(default=(), max_length=20)
+
+
+class Column(_Declared):
+    """A further column of the event, e.g. a rating: a number or one of a few values.
+
+    In a log without a time column a row is an event; else it is the first event within the horizon.
+    """
+
+    kind: Literal["column"] = "column"
+    column: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")] = Field(
+        examples=["rating"]
+    )
+    event_type: EventTypeName | None = None
+    where: tuple[Condition, ...] = Field(default=(), max_length=20)
+
+
+Target = Annotated[
+    Occurs | Count | Sum | PeakPeriod | TimeTo | Next | Column, Field(discriminator="kind")
+]
 
 _ENTITIES_OF: dict[str, tuple[EntityKind, ...]] = {
     "occurs": ("user", "item", "pair"),
     "count": ("user", "item"),
     "sum": ("user", "item"),
     "peak_period": ("user", "item"),
+    "time_to": ("user", "item", "pair"),
+    "next": ("user", "item"),
+    "column": ("user", "item", "pair"),
 }
+DEFAULT_COLUMN_DAYS = 30
+
+
+class Eligibility(_Declared):
+    """Who gets a row: an entity with so many events in the days *before* the cutoff."""
+
+    within_days: int = Field(
+        le=36_500, description="how far to look back; the future decides about nobody"
+    )
+    event_type: EventTypeName | None = Field(default=None, description="left out: of any type")
+    at_least: int = Field(default=1, ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _looks_back(self) -> Self:
+        if self.within_days < 1:
+            raise ValueError(
+                f"within_days {self.within_days} looks into the label's window: eligibility is "
+                "decided by the past alone, so give the days to look back as a number from 1"
+            )
+        return self
 
 
 class TaskDeclaration(_Declared):
@@ -95,6 +190,24 @@ class TaskDeclaration(_Declared):
         validate_default=True,
         description="how far the label looks ahead; left out for peak_period: one cycle",
     )
+    start_days: int = Field(
+        default=0,
+        ge=0,
+        le=3650,
+        description="the label's window begins so many days after the cutoff",
+    )
+    eligible: tuple[Eligibility, ...] = Field(
+        default=(),
+        max_length=10,
+        description="who gets a row, by the past: every rule must hold; left out: who had any "
+        "event within the lookback",
+    )
+    for_each: AttributeName | None = Field(
+        default=None,
+        description="declares one task for each value of a category: its name is this task's, two "
+        "underscores and the value",
+        examples=["item.category"],
+    )
     weight: float = Field(default=1.0, gt=0, le=100, description="share of the training loss")
 
     @model_validator(mode="before")
@@ -102,11 +215,13 @@ class TaskDeclaration(_Declared):
     def _cycle_is_the_horizon(cls, data: object) -> object:
         if isinstance(data, dict) and not data.get("horizon_days"):
             target = data.get("target")
-            if isinstance(target, PeakPeriod):
-                return {**data, "horizon_days": CYCLE_DAYS[target.period]}
+            if isinstance(target, BaseModel):
+                target = target.model_dump()
             if isinstance(target, dict) and target.get("kind") == "peak_period":
                 period = target.get("period", "month_of_year")
                 return {**data, "horizon_days": CYCLE_DAYS.get(period, 365)}
+            if isinstance(target, dict) and target.get("kind") == "column":
+                return {**data, "horizon_days": DEFAULT_COLUMN_DAYS}
         return data
 
     @model_validator(mode="after")
@@ -126,6 +241,11 @@ class TaskDeclaration(_Declared):
                 f"{self.target.period} ({CYCLE_DAYS[self.target.period]} days): leave it out"
             )
         return self
+
+    @property
+    def end_days(self) -> int:
+        """How far after the cutoff the label's window ends."""
+        return self.start_days + self.horizon_days
 
 
 class Task(TaskDeclaration):
