@@ -1,7 +1,7 @@
 """Tasks: what is predicted, for whom, how far ahead."""
 
 from model.tasks.checks import check_tasks
-from model.tasks.profile import LogProfile, profile_of
+from model.tasks.profile import ColumnKind, LogProfile, profile_of
 from model.tasks.suggestions import Suggestion, conversion_type, suggest
 from model.tasks.task import (
     CYCLE_DAYS,
@@ -26,6 +26,7 @@ __all__ = [
     "CYCLE_DAYS",
     "PERIODS",
     "Column",
+    "ColumnKind",
     "Condition",
     "Count",
     "Eligibility",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 
 from model.events import EventLog, to_datetime
+
+ColumnKind = Literal["number", "category"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,9 @@ class LogProfile:
     """A log in a few numbers.
 
     `event_types` counts the events of each type; `users` and `items` count the distinct ones;
-    `has_value` says whether any event has a value, or a quantity and a price.
+    `has_value` says whether any event has a value, or a quantity and a price; `columns` says what
+    each further column of the events holds. Without `has_time` both times are 1970 and mean
+    nothing.
     """
 
     event_types: dict[str, int]
@@ -25,6 +30,8 @@ class LogProfile:
     items: int
     has_value: bool
     has_quantity: bool
+    has_time: bool = True
+    columns: dict[str, ColumnKind] = field(default_factory=dict)
 
     @property
     def span_days(self) -> float:
@@ -43,4 +50,9 @@ def profile_of(log: EventLog) -> LogProfile:
         items=len(log.items),
         has_value=log.has_value,
         has_quantity=log.has_quantity,
+        has_time=log.has_time,
+        columns={
+            name: "number" if column.values is None else "category"
+            for name, column in log.columns.items()
+        },
     )
