@@ -40,6 +40,41 @@ _EXAMPLES = {
             },
         },
     },
+    "days to": {
+        "summary": "How many days until the next purchase of shoes, asked of recent visitors?",
+        "value": {
+            "entity": "user",
+            "target": {
+                "kind": "time_to",
+                "event_type": "purchase",
+                "where": [{"attribute": "item.category", "value": "shoes"}],
+            },
+            "horizon_days": 60,
+            "eligible": [{"within_days": 90, "at_least": 2}],
+        },
+    },
+    "next": {
+        "summary": "Of which category is the user's next purchase?",
+        "value": {
+            "entity": "user",
+            "target": {"kind": "next", "of": "item.category", "event_type": "purchase"},
+            "horizon_days": 30,
+        },
+    },
+    "each": {
+        "summary": "Spend in each category, from the second week on",
+        "value": {
+            "entity": "user",
+            "target": {"kind": "sum", "event_type": "purchase"},
+            "horizon_days": 28,
+            "start_days": 7,
+            "for_each": "item.category",
+        },
+    },
+    "column": {
+        "summary": "Which rating does the user give the item?",
+        "value": {"entity": "pair", "target": {"kind": "column", "column": "rating"}},
+    },
 }
 
 

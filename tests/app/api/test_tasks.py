@@ -27,7 +27,20 @@ def put(client: TestClient, body: dict[str, Any], name: str = "buys", **headers:
 def test_a_task_is_declared_changed_and_forgotten(shop: TestClient) -> None:
     made = put(shop, BUYS)
     assert made.status_code == 201
-    assert made.json() | BUYS | {"name": "buys", "weight": 1.0, "revision": 1} == made.json()
+    told = made.json()
+    assert told["target"] == BUYS["target"] | {"where": []}
+    assert {name: told[name] for name in ("name", "entity", "horizon_days", "revision")} == {
+        "name": "buys",
+        "entity": "user",
+        "horizon_days": 7,
+        "revision": 1,
+    }
+    assert (told["start_days"], told["eligible"], told["for_each"], told["weight"]) == (
+        0,
+        [],
+        None,
+        1.0,
+    )
     same = put(shop, BUYS)
     assert (same.status_code, same.headers["ETag"]) == (200, made.headers["ETag"])
     changed = put(shop, BUYS | {"horizon_days": 8})
