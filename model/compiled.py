@@ -1,0 +1,99 @@
+"""Whether there is a compiler, decided in one place; without it the same is done in NumPy.
+
+Numba is imported when the first function is called, not before. The machine code is kept beside
+the module, or in the user's cache where that cannot be written; an installation that can only be
+read uses what was compiled when it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import Any, Generic, ParamSpec, TypeVar
+
+COMPILED = find_spec("numba") is not None
+"""Whether functions marked with `compiled` are; if not, their callers take the NumPy path."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+_IMPORTING = Lock()
+
+
+class Compiled(Generic[Arguments, Result]):
+    """A function that is machine code once it is called, and holds no lock while it runs.
+
+    Args:
+        function: in the part of Python that Numba knows; it calls no other compiled one.
+        signature: the only types that it takes, in Numba's words; left out: any.
+    """
+
+    def __init__(self, function: Callable[Arguments, Result], signature: str | None) -> None:
+        self._function = function
+        self._signature = signature
+        update_wrapper(self, function)
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        """Run it."""
+        return self.machine_code(*args, **kwargs)
+
+    @cached_property
+    def machine_code(self) -> Callable[Arguments, Result]:
+        """The compiled function; with a signature it is compiled by now."""
+        if not COMPILED:
+            return self._function
+        with _IMPORTING:
+            dispatcher = _dispatcher(self._function)
+            if self._signature is not None:
+                dispatcher.compile(self._signature)
+                dispatcher.disable_compile()
+            found: Callable[Arguments, Result] = dispatcher
+            return found
+
+
+def compiled(function: Callable[Arguments, Result]) -> Compiled[Arguments, Result]:
+    """Mark a function as one that shall be machine code; without a compiler it stays as it is."""
+    return Compiled(function, None)
+
+
+def compiled_as(
+    signature: str,
+) -> Callable[[Callable[Arguments, Result]], Compiled[Arguments, Result]]:
+    """The same for one signature alone: it is compiled once, and never again in a request."""
+    return lambda function: Compiled(function, signature)
+
+
+def _dispatcher(function: Callable[..., Any]) -> Any:
+    # By name: its types contradict what it does.
+    numba: Any = import_module("numba")
+    caching: Any = import_module("numba.core.caching")
+
+    class InstalledLocator(caching.InTreeCacheLocator):  # type: ignore[misc]
+        """Beside the module, also where that can only be read but was written before."""
+
+        def ensure_cache_path(self) -> None:
+            folder = Path(self.get_cache_path())
+            if not any(folder.glob(f"{Path(self._py_file).stem}.*.nbi")):
+                super().ensure_cache_path()
+
+    class InstalledFiles(caching.CompileResultCacheImpl):  # type: ignore[misc]
+        _locator_classes = (InstalledLocator, *caching.CompileResultCacheImpl._locator_classes)
+
+    class InstalledCache(caching.FunctionCache):  # type: ignore[misc]
+        _impl_class = InstalledFiles
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                super().save_overload(sig, data)
+            except OSError:
+                return  # it cannot be kept, and runs all the same
+
+    dispatcher = numba.njit(nogil=True)(function)
+    try:
+        dispatcher._cache = InstalledCache(function)
+    except RuntimeError:  # no folder for a cache: compiled in each process
+        return dispatcher
+    return dispatcher
