@@ -1,4 +1,4 @@
-"""The tables. One dataset has imports, parts, tasks, jobs and model versions."""
+"""The tables. One dataset has imports, parts, tasks, schedules, jobs and model versions."""
 
 from __future__ import annotations
 
@@ -114,13 +114,18 @@ class TaskRow(Base):
 
 
 class Job(Base):
-    """Background work; its states and transitions are drawn in `app.jobs.states`."""
+    """Background work; its states and transitions are drawn in `app.jobs.states`.
+
+    A job without a dataset is for the whole service. `schedule` is the name of the schedule of its
+    dataset that made it; the schedule may be gone.
+    """
 
     __tablename__ = "job"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    schedule: Mapped[str | None]
     arguments: Mapped[dict[str, Any]]
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     fingerprint: Mapped[str]
@@ -159,6 +164,38 @@ class JobEvent(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (Index("ix_job_event_job_id_id", "job_id", "id"),)
+
+
+class Schedule(Base):
+    """When a dataset is to be trained anew: by a cron expression, or after so many new events.
+
+    `next_run_at` is set while an enabled schedule has a cron expression; `training` is what is
+    asked of each training, as `app.domain.training_jobs.TrainingRequest` has it in JSON.
+    """
+
+    __tablename__ = "schedule"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    cron: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    after_new_events: Mapped[int | None] = mapped_column(BigInteger)
+    training: Mapped[dict[str, Any]]
+    enabled: Mapped[bool]
+    revision: Mapped[int] = mapped_column(default=1)
+    next_run_at: Mapped[datetime | None]
+    last_run_at: Mapped[datetime | None]
+    last_job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
+    last_error: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "name", name="uq_schedule_dataset_id_name"),
+        # Its id stands in the idempotency keys of its jobs, so it is never given twice.
+        {"sqlite_autoincrement": True},
+    )
 
 
 class ModelVersion(Base):

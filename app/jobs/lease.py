@@ -23,12 +23,12 @@ from app.jobs.states import ACTIVE, JobState
 
 @dataclass(frozen=True)
 class Run:
-    """One claim of a job by one worker."""
+    """One claim of a job by one worker; `dataset_id` is None for a job of the whole service."""
 
     job_id: str
     run_token: int
     kind: str
-    dataset_id: int
+    dataset_id: int | None
     arguments: dict[str, Any]
 
 

@@ -25,16 +25,19 @@ class NewJob:
     """What is to be done.
 
     Attributes:
+        dataset_id: None for a job of the whole service.
         request: what the client asked, for telling a repeated request from another one under the
             same idempotency key; unlike the arguments it does not change with the dataset.
         priority: a higher one is claimed first.
+        schedule: name of the schedule that makes it.
     """
 
     kind: str
-    dataset_id: int
+    dataset_id: int | None
     arguments: dict[str, Any]
     request: dict[str, Any] = field(default_factory=dict)
     priority: int = 0
+    schedule: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -57,6 +60,7 @@ def submit(session: Session, new: NewJob, *, idempotency_key: str | None = None)
         id=new_job_id(),
         kind=new.kind,
         dataset_id=new.dataset_id,
+        schedule=new.schedule,
         arguments=new.arguments,
         idempotency_key=idempotency_key,
         fingerprint=new.fingerprint,

@@ -35,7 +35,6 @@ class JobRun:
         self.run = run
         self.job_id = run.job_id
         self.run_token = run.run_token
-        self.dataset_id = run.dataset_id
         self.arguments = run.arguments
         self.settings = settings
         self.is_finished = False
@@ -43,6 +42,12 @@ class JobRun:
         self._stage: str | None = None
         self._next_report_s = 0.0
         self._unsent: Progress | None = None
+
+    @property
+    def dataset_id(self) -> int:
+        """Whose job it is; not to be asked of a job of the whole service."""
+        assert self.run.dataset_id is not None
+        return self.run.dataset_id
 
     @cached_property
     def session_factory(self) -> sessionmaker[Session]:

@@ -63,7 +63,8 @@ def upgrade() -> None:
         "job",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("dataset_id", sa.Integer(), nullable=False),
+        sa.Column("dataset_id", sa.Integer(), nullable=True),
+        sa.Column("schedule", sa.Text(), nullable=True),
         sa.Column("arguments", Json, nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("fingerprint", sa.Text(), nullable=False),
@@ -172,6 +173,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_part_dataset_id_table", "part", ["dataset_id", "table"], unique=False)
     op.create_table(
+        "schedule",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("dataset_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("cron", sa.Text(), nullable=True),
+        sa.Column("time_zone", sa.Text(), nullable=True),
+        sa.Column("after_new_events", sa.BigInteger(), nullable=True),
+        sa.Column("training", Json, nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("next_run_at", UtcDateTime(), nullable=True),
+        sa.Column("last_run_at", UtcDateTime(), nullable=True),
+        sa.Column("last_job_id", sa.Text(), nullable=True),
+        sa.Column("last_error", Json, nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["dataset.id"], name=op.f("fk_schedule_dataset_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["last_job_id"], ["job.id"], name=op.f("fk_schedule_last_job_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
+        sa.UniqueConstraint("dataset_id", "name", name="uq_schedule_dataset_id_name"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "alias",
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -219,6 +247,7 @@ def downgrade() -> None:
     op.drop_index("ix_prediction_rank", table_name="prediction")
     op.drop_table("prediction")
     op.drop_table("alias")
+    op.drop_table("schedule")
     op.drop_index("ix_part_dataset_id_table", table_name="part")
     op.drop_table("part")
     op.drop_table("model_version")
