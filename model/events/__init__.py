@@ -1,7 +1,7 @@
 """The event log and its indices by user, item and pair."""
 
 from model.events.calendar import PERIOD_LABELS, exposure_hours, period_codes
-from model.events.index import EntityIndex, PairIndex
+from model.events.index import EntityEvents, PairEvents
 from model.events.log import (
     MICROSECONDS_PER_DAY,
     Entities,
@@ -15,10 +15,10 @@ __all__ = [
     "MICROSECONDS_PER_DAY",
     "PERIOD_LABELS",
     "Entities",
-    "EntityIndex",
+    "EntityEvents",
     "EventColumn",
     "EventLog",
-    "PairIndex",
+    "PairEvents",
     "exposure_hours",
     "period_codes",
     "to_datetime",

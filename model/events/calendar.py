@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 _HOUR_US = 3_600_000_000
+_QUARTER_US = _HOUR_US // 4
+_MINUTE_US = _HOUR_US // 60
 
 PERIOD_LABELS: dict[str, tuple[str, ...]] = {
     "month_of_year": tuple(str(month) for month in range(1, 13)),
@@ -44,18 +46,33 @@ def local_days(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
     return np.asarray(days, dtype=np.int64)[inverse]
 
 
+def local_minutes(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int32]:
+    """Minutes since 1970 by the shop's clocks: `// 1440` is the day, `% 1440 // 60` the hour.
+
+    Args:
+        time_us: (N,) ascending.
+        time_zone: IANA name.
+    """
+    quarters = time_us // _QUARTER_US
+    starts = np.flatnonzero(np.diff(quarters, prepend=quarters[:1] - 1))
+    utc = quarters[starts] * _QUARTER_US
+    local = pd.DatetimeIndex(utc.astype("datetime64[us]"), tz="UTC").tz_convert(time_zone)
+    offsets = local.tz_localize(None).astype("int64").to_numpy() - utc
+    shifted = time_us + np.repeat(offsets, np.diff(starts, append=len(time_us)))
+    return (shifted // _MINUTE_US).astype(np.int32)
+
+
 def _local_quarters(
     time_us: NDArray[np.int64], time_zone: str
 ) -> tuple[pd.DatetimeIndex, NDArray[np.int64]]:
     # All offsets in use are whole quarter-hours, so one look-up per distinct one is exact.
-    quarters, inverse = np.unique(time_us // (_HOUR_US // 4), return_inverse=True)
-    utc = pd.DatetimeIndex((quarters * (_HOUR_US // 4)).astype("datetime64[us]"), tz="UTC")
+    quarters, inverse = np.unique(time_us // _QUARTER_US, return_inverse=True)
+    utc = pd.DatetimeIndex((quarters * _QUARTER_US).astype("datetime64[us]"), tz="UTC")
     return utc.tz_convert(time_zone), inverse
 
 
 def exposure_hours(start_us: int, end_us: int, period: str, time_zone: str) -> NDArray[np.float64]:
     """How many hours of `(start, end]` fall into each period, to the quarter of an hour."""
-    step = _HOUR_US // 4
-    moments = np.arange(start_us + step // 2, end_us, step, dtype=np.int64)
+    moments = np.arange(start_us + _QUARTER_US // 2, end_us, _QUARTER_US, dtype=np.int64)
     size = len(PERIOD_LABELS[period])
     return np.bincount(period_codes(moments, period, time_zone), minlength=size) / 4

@@ -1,114 +1,140 @@
-"""The events of each entity, side by side and in the order of time (CSR layout).
+"""The events of each entity, side by side and in the order of (time, row): CSR layout.
 
-Whether an event is before or after a cutoff is decided in one place, `EntityIndex.position`:
+Whether an event is before or after a cutoff is decided in one place, `EntityEvents.position`:
 an event at the cutoff itself is before it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_SECOND_US = 1_000_000
-_SECONDS_BITS = 33  # 272 years
+from model.events.counting import destinations, moved
+
+Codes = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
-class EntityIndex:
-    """CSR over the log: entity e owns the slots `offsets[e]` to `offsets[e + 1]`.
+class EntityEvents:
+    """Entity e owns the slots `offsets[e]` to `offsets[e + 1]`; events without one have no slot.
 
-    `rows[slot]` is the event's row in the log, `time_us[slot]` its time. Events without such an
-    entity have no slot.
+    Attributes:
+        offsets: (E + 1,)
+        rows: (N,) the event's row in the log.
+        time_us: (N,) this and what follows are the log's columns in the order of slots.
+        counterpart: (N,) the other side: the item of a user or pair, the user of an item; -1 for
+            none.
+        event_type: (N,) code of its type.
+        units: (N,)
+        price_cents: (N,) -1 where absent.
+        value_cents: (N,)
+        local_minute: (N,) minutes since 1970 by the shop's clocks.
     """
 
     offsets: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32] | NDArray[np.int64]
     time_us: NDArray[np.int64]
-    _keys: NDArray[np.int64]
-    _origin_us: int
+    counterpart: NDArray[np.int32]
+    event_type: NDArray[np.int16]
+    units: NDArray[np.float64]
+    price_cents: NDArray[np.int64]
+    value_cents: NDArray[np.int64]
+    local_minute: NDArray[np.int32]
 
     @classmethod
     def build(
-        cls, codes: NDArray[np.integer], entities: int, time_us: NDArray[np.int64]
-    ) -> EntityIndex:
-        """Index the events by their entity's code, -1 for none.
+        cls,
+        codes: Codes,
+        entities: int,
+        counterpart: NDArray[np.int32],
+        columns: Mapping[str, NDArray[Any]],
+    ) -> EntityEvents:
+        """Put the events side by side.
 
         Args:
-            codes: (N,) entity of each event, in the log's order of time.
-            entities: how many entities there are.
-            time_us: (N,) microseconds, ascending.
+            codes: (rows,) entity of each event of the log, -1 for none.
+            entities: E.
+            counterpart: (rows,)
+            columns: the log's columns, (rows,) each, by the names of the attributes.
         """
-        present = np.flatnonzero(codes >= 0)
-        # One sort of (entity, row) packed in an int64 is several times faster than a stable
-        # argsort.
-        packed = (codes[present].astype(np.int64) << 32) | present
-        packed.sort()
-        rows = packed & 0xFFFFFFFF
-        entity = packed >> 32
-        offsets = np.searchsorted(entity, np.arange(entities + 1))
-        origin_us = int(time_us[0]) // _SECOND_US * _SECOND_US if len(time_us) else 0
-        slot_time = time_us[rows]
-        # Rounded up, so that `event <= cutoff` holds in seconds exactly when it does in
-        # microseconds, for cutoffs at whole seconds.
-        seconds = -((origin_us - slot_time) // _SECOND_US) + 1
-        return cls(
-            offsets=offsets.astype(np.int64),
-            rows=rows,
-            time_us=slot_time,
-            _keys=(entity << _SECONDS_BITS) | seconds,
-            _origin_us=origin_us,
-        )
+        rows = np.arange(len(codes), dtype=row_type(len(codes)))
+        offsets, to = destinations(codes, entities)
+        sources = {**columns, "rows": rows, "counterpart": counterpart}
+        in_slots = {name: moved(sources[name], to, int(offsets[-1])) for name in SLOT_COLUMNS}
+        return cls(offsets=offsets, **in_slots)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def position(
-        self, entities: NDArray[np.integer], cutoff_us: NDArray[np.int64] | int
-    ) -> NDArray[np.int64]:
+    def position(self, entities: Codes, cutoff_us: NDArray[np.int64] | int) -> NDArray[np.int64]:
         """The first slot of each entity that is after the cutoff.
 
         Args:
             entities: (R,) codes.
-            cutoff_us: (R,) or one; whole seconds.
+            cutoff_us: (R,) or one.
 
         Returns:
             (R,) slots; the entity's events at or before the cutoff are those from
             `offsets[entity]` up to it.
         """
-        seconds = (np.asarray(cutoff_us) - self._origin_us) // _SECOND_US + 1
-        seconds = np.clip(seconds, 0, (1 << _SECONDS_BITS) - 1)
-        key = (entities.astype(np.int64) << _SECONDS_BITS) | seconds
-        slots: NDArray[np.int64] = np.searchsorted(self._keys, key, side="right")
-        return slots
+        low = self.offsets[entities]
+        high = self.offsets[entities + 1]
+        # All rows are halved together; a row that has been found stays as it is.
+        while (searching := low < high).any():
+            middle = (low + high) >> 1
+            time_us = self.time_us[np.where(searching, middle, 0)]
+            is_before = searching & (time_us <= cutoff_us)
+            low = np.where(is_before, middle + 1, low)
+            high = np.where(searching & ~is_before, middle, high)
+        return low
+
+
+SLOT_COLUMNS = tuple(field.name for field in fields(EntityEvents) if field.name != "offsets")
+"""What an index has per slot, in the order of storage."""
 
 
 @dataclass(frozen=True)
-class PairIndex:
-    """The pairs of a user and an item that have events together, and their events."""
+class PairEvents:
+    """The pairs of a user and an item that have events together, and their events.
 
-    index: EntityIndex
-    _pairs: NDArray[np.int64]
+    Attributes:
+        events: the entities are the pairs, in the order of (user, item).
+        pairs: (P,) user code << 32 | item code, ascending.
+    """
+
+    events: EntityEvents
+    pairs: NDArray[np.int64]
 
     @classmethod
     def build(
-        cls,
-        user: NDArray[np.int32],
-        item: NDArray[np.int32],
-        time_us: NDArray[np.int64],
-    ) -> PairIndex:
-        """Index the events that have both a user and an item."""
-        packed = np.where((user >= 0) & (item >= 0), (user.astype(np.int64) << 32) | item, -1)
+        cls, user: NDArray[np.int32], item: NDArray[np.int32], columns: Mapping[str, NDArray[Any]]
+    ) -> PairEvents:
+        """Put the events that have both a user and an item side by side; see `EntityEvents`."""
+        packed = packed_pairs(user, item)
         pairs, codes = np.unique(packed, return_inverse=True)
         if len(pairs) and pairs[0] == -1:
             pairs, codes = pairs[1:], codes - 1
-        return cls(index=EntityIndex.build(codes, len(pairs), time_us), _pairs=pairs)
+        return cls(EntityEvents.build(codes, len(pairs), item, columns), pairs)
 
-    def codes(self, user: NDArray[np.integer], item: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The codes of these pairs in `index`, -1 for a pair without events."""
-        packed = (user.astype(np.int64) << 32) | item
-        if not len(self._pairs):
+    def codes(self, user: Codes, item: Codes) -> NDArray[np.int64]:
+        """The codes of these pairs in `events`, -1 for a pair without events."""
+        packed = packed_pairs(user, item)
+        if not len(self.pairs):
             return np.full(len(packed), -1, dtype=np.int64)
-        found = np.minimum(np.searchsorted(self._pairs, packed), len(self._pairs) - 1)
-        return np.where(self._pairs[found] == packed, found, -1)
+        found = np.minimum(np.searchsorted(self.pairs, packed), len(self.pairs) - 1)
+        return np.where((self.pairs[found] == packed) & (packed >= 0), found, -1)
+
+
+def packed_pairs(user: Codes, item: Codes) -> NDArray[np.int64]:
+    """(N,) one number per pair, in the order of (user, item); -1 where either is missing."""
+    packed: NDArray[np.int64] = (user.astype(np.int64) << 32) | item
+    return np.where((user >= 0) & (item >= 0), packed, -1)
+
+
+def row_type(rows: int) -> type[np.int32] | type[np.int64]:
+    """The smallest type for the rows of a log."""
+    return np.int32 if rows < 2**31 else np.int64

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -18,14 +20,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model.errors import InvalidEvents
+from model.events.calendar import local_minutes
+from model.events.index import EntityEvents, PairEvents
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNIT_STEP = 2.0**-20
 """The grain of quantities: sums of up to 8 billion units are exact in float64."""
 MAX_AMOUNT = 1e12
-MAX_TYPE_NAME = 200
 """The largest quantity, price or value."""
+MAX_TYPE_NAME = 200
 REQUIRED_COLUMNS = ("user", "item", "time", "event_type")
 
 
@@ -100,6 +104,31 @@ class EventLog:
         """From the first event to the last."""
         return (self.last_us - self.first_us) / MICROSECONDS_PER_DAY
 
+    @cached_property
+    def local_minute(self) -> NDArray[np.int32]:
+        """(N,) minutes since 1970 by the shop's clocks."""
+        return local_minutes(self.time_us, self.time_zone)
+
+    @cached_property
+    def user_events(self) -> EntityEvents:
+        """The events of each user."""
+        return EntityEvents.build(self.user, len(self.users), self.item, self._slot_columns)
+
+    @cached_property
+    def item_events(self) -> EntityEvents:
+        """The events of each item."""
+        return EntityEvents.build(self.item, len(self.items), self.user, self._slot_columns)
+
+    @cached_property
+    def pair_events(self) -> PairEvents:
+        """The events of each pair that has some."""
+        return PairEvents.build(self.user, self.item, self._slot_columns)
+
+    @property
+    def _slot_columns(self) -> dict[str, NDArray[Any]]:
+        names = ("time_us", "event_type", "units", "price_cents", "value_cents", "local_minute")
+        return {name: getattr(self, name) for name in names}
+
     def is_type(self, name: str) -> NDArray[np.bool_]:
         """Which events are of this type; none for a type that the log does not have."""
         if name not in self.event_types:
@@ -110,8 +139,15 @@ class EventLog:
     def until(self, time_us: int) -> EventLog:
         """The same log as it was at a time: events after it are gone, codes stay."""
         end = int(np.searchsorted(self.time_us, time_us, side="right"))
-        columns = ("user", "item", "time_us", "event_type", "units", "price_cents", "value_cents")
-        return replace(self, **{name: getattr(self, name)[:end] for name in columns})
+        names = ("user", "item", "time_us", "event_type", "units", "price_cents", "value_cents")
+        return replace(
+            self,
+            columns={
+                name: replace(column, data=column.data[:end])
+                for name, column in self.columns.items()
+            },
+            **{name: getattr(self, name)[:end] for name in names},
+        )
 
     @classmethod
     def from_frames(

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.events import MICROSECONDS_PER_DAY, EntityIndex, EventLog
+from model.events import MICROSECONDS_PER_DAY, EntityEvents, EventLog
 from model.events.calendar import local_days
 
 Measure = Literal["events", "units", "value_cents", "days", "price_cents", "priced_events"]
@@ -41,7 +41,7 @@ class History:
     """
 
     log: EventLog
-    index: EntityIndex
+    index: EntityEvents
     counterpart: NDArray[np.int32]
     _prefix_sums: dict[tuple[Measure, str | None], Floats] = field(default_factory=dict)
     _neighbours: dict[tuple[str, str | None], Ints] = field(default_factory=dict)
@@ -161,9 +161,9 @@ class History:
 
 def user_history(log: EventLog) -> History:
     """The events of each user."""
-    return History(log, EntityIndex.build(log.user, len(log.users), log.time_us), log.item)
+    return History(log, log.user_events, log.item)
 
 
 def item_history(log: EventLog) -> History:
     """The events of each item."""
-    return History(log, EntityIndex.build(log.item, len(log.items), log.time_us), log.user)
+    return History(log, log.item_events, log.user)
