@@ -1,15 +1,11 @@
 """The predictive distributions and where their parameters stand."""
 
+from model.distributions.amounts import LOG_MEAN_RANGE, LOG_SIGMA_RANGE, LOG_SIZE_RANGE
 from model.distributions.baselines import Baselines, standardise
-from model.distributions.distributions import (
-    LOG_MEAN_RANGE,
-    LOG_SIGMA_RANGE,
-    LOG_SIZE_RANGE,
-    Distribution,
-    Scale,
-    of_task,
-)
+from model.distributions.distributions import Distribution, of_task
+from model.distributions.hazards import BINS, EDGES
 from model.distributions.layout import Group, Layout, LikelihoodName
+from model.distributions.scale import Scale
 from model.distributions.serving import (
     BASELINE_SOURCES,
     Source,
@@ -20,6 +16,8 @@ from model.distributions.serving import (
 
 __all__ = [
     "BASELINE_SOURCES",
+    "BINS",
+    "EDGES",
     "LOG_MEAN_RANGE",
     "LOG_SIGMA_RANGE",
     "LOG_SIZE_RANGE",

@@ -5,38 +5,33 @@
     hurdle_log_normal          P(y > 0) = expit(a);  (log y - location) / scale | y > 0
                                ~ Normal(b, exp(c)), location and scale being the task's own
     periods                    softmax over the periods of a cycle
+    categorical                softmax over the task's classes
+    hazard                     see `model.distributions.hazards`
+    normal                     (y - location) / scale ~ Normal(a, exp(b))
 
-`model.network.likelihoods` has the densities of the same four.
+`model.network.likelihoods` has the densities of the same seven.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtri, softmax
-from scipy.stats import nbinom
+from scipy.special import expit, softmax
 
+from model.distributions import amounts, hazards
 from model.distributions.layout import Layout
+from model.distributions.scale import Scale
 from model.events import PERIOD_LABELS
 from model.tasks import PeakPeriod, Task
 
 Floats = NDArray[np.float64]
 
 QUANTILES = (0.1, 0.5, 0.9)
-LOG_MEAN_RANGE = (-8.0, 14.0)
-LOG_SIZE_RANGE = (-4.0, 6.0)
-LOG_SIGMA_RANGE = (-2.5, 1.5)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Location and scale of a `sum` task's log amounts; 0 and 1 for the other kinds."""
-
-    location: float = 0.0
-    scale: float = 1.0
+SURVIVAL_DAYS = (1, 3, 7, 14, 30, 60, 90, 180, 365)
+"""A time to an event is told at these days, as far as the horizon goes, and at its end."""
 
 
 @dataclass(frozen=True)
@@ -47,85 +42,140 @@ class Distribution:
         task: what is predicted.
         parameters: (R, parameters) as the network gives them.
         scale: the task's.
+        classes: the task's, where it asks for one of several.
     """
 
     task: Task
     parameters: Floats
-    scale: Scale = Scale()
+    scale: Scale = field(default_factory=Scale)
+    classes: tuple[str, ...] = ()
 
     @property
     def point(self) -> Floats:
-        """(R,) what a ranking sorts by: a probability, an expected value, a peak's probability."""
-        match self.task.target.kind:
-            case "occurs":
-                return self.probability_any
-            case "peak_period":
-                best: Floats = self.probabilities.max(axis=1)
-                return best
-            case _:
-                return self.expected
+        """(R,) what a ranking sorts by: a probability, an expected value, the best one's share."""
+        if self.task.target.kind in {"occurs", "time_to"}:
+            return self.probability_any
+        if self.task.target.kind == "peak_period" or self.classes:
+            best: Floats = self.probabilities.max(axis=1)
+            return best
+        return self.expected
 
     @property
     def probability_any(self) -> Floats:
-        """(R,) probability of at least one event; not for periods."""
+        """(R,) probability of at least one event within the horizon."""
+        if self.task.target.kind == "time_to":
+            return hazards.probability_within(self.parameters)
         probability: Floats = expit(self.parameters[:, 0])
         return probability
 
     @property
     def probabilities(self) -> Floats:
-        """(R, periods) share of each period."""
+        """(R, periods or classes) share of each."""
         shares: Floats = softmax(self.parameters, axis=1)
         return shares
 
     @property
     def expected(self) -> Floats:
-        """(R,) mean of a count or sum."""
-        a, b, c = self.parameters.T
-        if self.task.target.kind == "count":
-            return np.asarray(expit(a) * (1 + np.exp(np.clip(b, *LOG_MEAN_RANGE))))
-        mean, deviation = self._log_amount(b, c)
-        return np.asarray(expit(a) * np.exp(mean + deviation**2 / 2))
+        """(R,) mean of a count, a sum or a number; of a time the days, at most the horizon's."""
+        match self.task.target.kind:
+            case "count":
+                return amounts.count_mean(self.parameters)
+            case "sum":
+                return amounts.sum_mean(self.parameters, self.scale)
+            case "time_to":
+                mean: Floats = hazards.restricted_mean(self.parameters) * self.task.horizon_days
+                return mean
+            case _:
+                return amounts.number_mean(self.parameters, self.scale)
 
     def quantile(self, level: float) -> Floats:
-        """(R,) quantile of a count or sum."""
-        a, b, c = self.parameters.T
-        some = expit(a)
-        inside = np.clip((level - (1 - some)) / np.maximum(some, 1e-12), 0, 1 - 1e-9)
-        if self.task.target.kind == "count":
-            mean = np.exp(np.clip(b, *LOG_MEAN_RANGE))
-            size = np.exp(np.clip(c, *LOG_SIZE_RANGE))
-            positive = 1 + np.maximum(nbinom.ppf(inside, size, size / (size + mean)), 0)
-        else:
-            location, deviation = self._log_amount(b, c)
-            positive = np.exp(location + deviation * ndtri(np.maximum(inside, 1e-9)))
-        return np.where(level <= 1 - some, 0.0, positive)
-
-    def _log_amount(self, b: Floats, c: Floats) -> tuple[Floats, Floats]:
-        sigma = np.exp(np.clip(c, *LOG_SIGMA_RANGE))
-        return self.scale.location + self.scale.scale * b, self.scale.scale * sigma
+        """(R,) quantile of what `expected` is the mean of; NaN days lie beyond the horizon."""
+        match self.task.target.kind:
+            case "count":
+                return amounts.count_quantile(self.parameters, level)
+            case "sum":
+                return amounts.sum_quantile(self.parameters, level, self.scale)
+            case "time_to":
+                days: Floats = hazards.quantile(self.parameters, level) * self.task.horizon_days
+                return days
+            case _:
+                return amounts.number_quantile(self.parameters, level, self.scale)
 
     def answers(self) -> list[dict[str, Any]]:
         """One JSON object a row, its shape by the target's kind."""
         target = self.task.target
-        if target.kind == "occurs":
-            return [{"kind": "occurs", "probability": p} for p in self.probability_any.tolist()]
-        if isinstance(target, PeakPeriod):
-            return self._period_answers(target)
-        quantiles = {str(level): self.quantile(level).tolist() for level in QUANTILES}
-        rows = zip(self.expected.tolist(), self.probability_any.tolist(), strict=True)
+        match target.kind:
+            case "occurs":
+                return [{"kind": "occurs", "probability": p} for p in self.probability_any.tolist()]
+            case "peak_period":
+                return self._period_answers(target)
+            case "count" | "sum":
+                return [
+                    {"kind": target.kind, **amount, "probability_any": some}
+                    for amount, some in zip(
+                        self._amounts("expected"), self.probability_any.tolist(), strict=True
+                    )
+                ]
+            case "time_to":
+                return self._time_answers()
+            case "next":
+                return [{"kind": "next", **best} for best in self._best_classes()]
+            case "column":
+                if self.classes:
+                    shares = self._best_classes()
+                    return [{"kind": "column", "values": "categories", **best} for best in shares]
+                numbers = self._amounts("expected")
+                return [{"kind": "column", "values": "numbers", **number} for number in numbers]
+
+    def _amounts(self, name_of_mean: str) -> list[dict[str, Any]]:
+        """Mean and quantiles; null where a quantile lies beyond the horizon."""
+        quantiles = {
+            str(level): [None if np.isnan(value) else value for value in found.tolist()]
+            for level in QUANTILES
+            for found in [self.quantile(level)]
+        }
         return [
             {
-                "kind": target.kind,
-                "expected": expected,
-                "probability_any": some,
+                name_of_mean: expected,
                 "quantiles": {level: values[row] for level, values in quantiles.items()},
             }
-            for row, (expected, some) in enumerate(rows)
+            for row, expected in enumerate(self.expected.tolist())
+        ]
+
+    def _time_answers(self) -> list[dict[str, Any]]:
+        horizon = self.task.horizon_days
+        days = [*(day for day in SURVIVAL_DAYS if day < horizon), horizon]
+        survival = [
+            (1 - hazards.probability_within(self.parameters, day / horizon)).tolist()
+            for day in days
+        ]
+        rows = zip(
+            self._amounts("expected_days"),
+            self.probability_any.tolist(),
+            zip(*survival, strict=True),
+            strict=True,
+        )
+        return [
+            {
+                "kind": "time_to",
+                **time,
+                "probability_any": some,
+                "survival": dict(zip(map(str, days), left, strict=True)),
+            }
+            for time, some, left in rows
+        ]
+
+    def _best_classes(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "best": self.classes[top],
+                "probabilities": dict(zip(self.classes, shares, strict=True)),
+            }
+            for top, shares in self._best_and_shares()
         ]
 
     def _period_answers(self, target: PeakPeriod) -> list[dict[str, Any]]:
         labels = PERIOD_LABELS[target.period]
-        best = self.probabilities.argmax(axis=1)
         return [
             {
                 "kind": "peak_period",
@@ -133,14 +183,21 @@ class Distribution:
                 "best": int(labels[top]),
                 "probabilities": dict(zip(labels, shares, strict=True)),
             }
-            for top, shares in zip(best.tolist(), self.probabilities.tolist(), strict=True)
+            for top, shares in self._best_and_shares()
         ]
+
+    def _best_and_shares(self) -> list[tuple[int, list[float]]]:
+        shares = self.probabilities
+        return list(zip(shares.argmax(axis=1).tolist(), shares.tolist(), strict=True))
 
 
 def of_task(
     layout: Layout, name: str, flat: NDArray[np.floating], scales: dict[str, Scale]
 ) -> Distribution:
     """One task's distribution out of the flat parameters (R, columns)."""
-    task = layout.tasks[layout.position(name)]
-    parameters = flat[:, layout.columns_of(name)].astype(np.float64)
-    return Distribution(task, parameters, scales.get(name, Scale()))
+    return Distribution(
+        task=layout.tasks[layout.position(name)],
+        parameters=flat[:, layout.columns_of(name)].astype(np.float64),
+        scale=scales.get(name, Scale()),
+        classes=layout.classes.get(name, ()),
+    )

@@ -6,21 +6,36 @@ operation: a group with T tasks and P parameters each takes T * P columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from model.tasks import PERIODS, PeakPeriod, Task
+from model.distributions.hazards import BINS
+from model.tasks import PERIODS, Column, Next, PeakPeriod, Task
 
-LikelihoodName = Literal["bernoulli", "hurdle_negative_binomial", "hurdle_log_normal", "periods"]
+LikelihoodName = Literal[
+    "bernoulli",
+    "categorical",
+    "hazard",
+    "hurdle_log_normal",
+    "hurdle_negative_binomial",
+    "normal",
+    "periods",
+]
 
 _LIKELIHOOD_OF: dict[str, LikelihoodName] = {
     "occurs": "bernoulli",
     "count": "hurdle_negative_binomial",
     "sum": "hurdle_log_normal",
-    "peak_period": "periods",
+    "time_to": "hazard",
 }
-_PARAMETERS = {"bernoulli": 1, "hurdle_negative_binomial": 3, "hurdle_log_normal": 3}
+_PARAMETERS = {
+    "bernoulli": 1,
+    "hurdle_negative_binomial": 3,
+    "hurdle_log_normal": 3,
+    "hazard": BINS,
+    "normal": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -50,12 +65,22 @@ class Group:
 
 
 class Layout:
-    """The order of an entity kind's tasks and of their parameters."""
+    """The order of an entity kind's tasks and of their parameters.
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    Args:
+        tasks: of one entity kind.
+        classes: the classes of each task that asks for one of several; a `column` task that is not
+            among them asks for a number.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], classes: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        names = [task.name for task in tasks]
+        self.classes = {n: tuple(known) for n, known in (classes or {}).items() if n in names}
         by_key: dict[tuple[LikelihoodName, int], list[Task]] = {}
         for task in tasks:
-            by_key.setdefault(_key(task), []).append(task)
+            by_key.setdefault(self._key(task), []).append(task)
         groups: list[Group] = []
         first_task = first_column = 0
         for (likelihood, parameters), members in sorted(by_key.items()):
@@ -85,9 +110,12 @@ class Layout:
         start = group.first_column + (self.position(name) - group.first_task) * group.parameters
         return slice(start, start + group.parameters)
 
-
-def _key(task: Task) -> tuple[LikelihoodName, int]:
-    likelihood = _LIKELIHOOD_OF[task.target.kind]
-    if isinstance(task.target, PeakPeriod):
-        return likelihood, PERIODS[task.target.period]
-    return likelihood, _PARAMETERS[likelihood]
+    def _key(self, task: Task) -> tuple[LikelihoodName, int]:
+        if isinstance(task.target, PeakPeriod):
+            return "periods", PERIODS[task.target.period]
+        if isinstance(task.target, Next) or task.name in self.classes:
+            return "categorical", len(self.classes[task.name])
+        if isinstance(task.target, Column):
+            return "normal", _PARAMETERS["normal"]
+        likelihood = _LIKELIHOOD_OF[task.target.kind]
+        return likelihood, _PARAMETERS[likelihood]

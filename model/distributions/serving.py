@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model.distributions.baselines import Baselines
-from model.distributions.distributions import Scale
 from model.distributions.layout import Layout
+from model.distributions.scale import Scale
 
 Source = Literal["model", "recency_frequency", "seasonal_naive", "climatology"]
 BASELINE_SOURCES: tuple[Source, ...] = ("climatology", "recency_frequency", "seasonal_naive")

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from model.distributions import Layout
-from model.network.likelihoods import EVIDENCE, by_group, evidence
+from model.network.evidence import EVIDENCE, evidence
+from model.network.likelihoods import by_group
 
 
 class JointHead(nn.Module):
@@ -59,7 +60,7 @@ class JointHead(nn.Module):
         strength = correlation_TT.abs().masked_fill(torch.eye(tasks, dtype=torch.bool), -1.0)
         kept = strength.topk(min(neighbours, max(tasks - 1, 0)), dim=1).indices
         self.edges.zero_().scatter_(1, kept, 1.0).fill_diagonal_(0.0)
-        self.edges.mul_(correlation_TT != 0)  # a peak period has no evidence to give
+        self.edges.mul_(correlation_TT != 0)  # periods and classes have no evidence to give
         self.adjacency.copy_(correlation_TT * self.edges)
 
     def forward(  # noqa: D102

@@ -1,9 +1,9 @@
-"""The densities of the predictive distributions, and what an outcome says beyond its prediction.
+"""The densities of the predictive distributions.
 
-Each takes one group's parameters and labels; `model.distributions` describes the four
+Each takes one group's parameters and labels; `model.distributions` describes the seven
 distributions. Labels that are missing give NaN and no gradient.
 
-    B = rows, T = tasks of the group, P = parameters, K = periods
+    B = rows, T = tasks of the group, P = parameters, K = periods or classes, J = bins
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.distributions import (
+    EDGES,
     LOG_MEAN_RANGE,
     LOG_SIGMA_RANGE,
     LOG_SIZE_RANGE,
     Layout,
     LikelihoodName,
 )
-
-EVIDENCE = 2
-"""Channels of what one outcome says: whether it happened, and how much more than expected."""
 
 
 def by_group(
@@ -45,6 +43,8 @@ def negative_log_likelihood(
         likelihood: which distribution.
         parameters_BTP: as the network gives them.
         labels: (B, T); for `hurdle_log_normal` the standardised log amount, -inf for nothing; for
+            `normal` the standardised number; for `categorical` the class's position; for `hazard`
+            the fraction of the horizon that passed, inf for what did not come within it; for
             `periods` (B, T, 2, K): shares of the sales, and log of the exposure.
     """
     if likelihood == "periods":
@@ -61,7 +61,13 @@ def negative_log_likelihood(
         case "hurdle_log_normal":
             some = filled > -math.inf
             amounts = filled.masked_fill(~some, 0.0)
-            nll = _hurdle(parameters_BTP, some, _normal(parameters_BTP, amounts))
+            nll = _hurdle(parameters_BTP, some, _normal(parameters_BTP[..., 1:], amounts))
+        case "normal":
+            nll = _normal(parameters_BTP, filled)
+        case "categorical":
+            nll = _categorical(parameters_BTP, filled)
+        case "hazard":
+            nll = _hazard(parameters_BTP, filled)
     return nll.masked_fill(missing, math.nan)
 
 
@@ -87,10 +93,30 @@ def _negative_binomial(parameters_BTP: Tensor, counts: Tensor) -> Tensor:
     )
 
 
-def _normal(parameters_BTP: Tensor, standardised: Tensor) -> Tensor:
-    log_sigma = parameters_BTP[..., 2].clamp(*LOG_SIGMA_RANGE)
-    z = (standardised - parameters_BTP[..., 1]) * torch.exp(-log_sigma)
+def _normal(mean_and_log_sigma_BT2: Tensor, standardised: Tensor) -> Tensor:
+    mean, log_sigma = mean_and_log_sigma_BT2.unbind(dim=-1)
+    log_sigma = log_sigma.clamp(*LOG_SIGMA_RANGE)
+    z = (standardised - mean) * torch.exp(-log_sigma)
     return 0.5 * z.square() + log_sigma + 0.5 * math.log(2 * math.pi)
+
+
+def _categorical(logits_BTK: Tensor, classes: Tensor) -> Tensor:
+    log_shares = functional.log_softmax(logits_BTK, dim=-1)
+    return -log_shares.gather(-1, classes.long()[..., None]).squeeze(-1)
+
+
+def _hazard(logits_BTJ: Tensor, fractions: Tensor) -> Tensor:
+    bins_BT1 = bin_of(fractions)[..., None]
+    bins_J = torch.arange(logits_BTJ.shape[-1], device=logits_BTJ.device)
+    happens = (bins_J == bins_BT1).to(logits_BTJ.dtype)
+    nll = functional.binary_cross_entropy_with_logits(logits_BTJ, happens, reduction="none")
+    # Nothing is asked of the bins after the event.
+    return torch.where(bins_J <= bins_BT1, nll, 0.0).sum(dim=-1)
+
+
+def bin_of(fractions: Tensor) -> Tensor:
+    """The bin that a fraction of the horizon lies in; their number for what lies beyond it."""
+    return torch.bucketize(fractions, fractions.new_tensor(EDGES))
 
 
 def _periods_nll(parameters_BTP: Tensor, labels_BT2K: Tensor) -> Tensor:
@@ -103,30 +129,3 @@ def _periods_nll(parameters_BTP: Tensor, labels_BT2K: Tensor) -> Tensor:
     # A period without exposure has share 0 and log probability -inf: 0 times -inf is 0 here.
     terms = torch.where(shares > 0, shares * log_shares.clamp_min(-30), 0.0)
     return (-terms.sum(dim=-1)).masked_fill(missing, math.nan)
-
-
-def evidence(likelihood: LikelihoodName, parameters_BTP: Tensor, labels: Tensor) -> Tensor:
-    """What the outcomes say that their predictions did not: (B, T, EVIDENCE), 0 where missing.
-
-    The first channel is the outcome minus its probability, the second the standardised surprise
-    of a positive amount. Periods say nothing.
-    """
-    if likelihood == "periods":
-        return parameters_BTP.new_zeros(*parameters_BTP.shape[:2], EVIDENCE)
-    missing = labels.isnan()
-    filled = labels.masked_fill(missing, 0.0)
-    surprise = torch.zeros_like(filled)
-    match likelihood:
-        case "bernoulli":
-            some = filled > 0
-        case "hurdle_negative_binomial":
-            some = filled > 0
-            expected = torch.log1p(parameters_BTP[..., 1].clamp(*LOG_MEAN_RANGE).exp())
-            surprise = filled.clamp_min(1).log() - expected
-        case "hurdle_log_normal":
-            some = filled > -math.inf
-            sigma = parameters_BTP[..., 2].clamp(*LOG_SIGMA_RANGE).exp()
-            surprise = (filled.masked_fill(~some, 0.0) - parameters_BTP[..., 1]) / sigma
-    happened = some.to(filled.dtype) - torch.sigmoid(parameters_BTP[..., 0])
-    surprise = torch.where(some, surprise.clamp(-3, 3), 0.0)
-    return torch.stack([happened, surprise], dim=-1).masked_fill(missing[..., None], 0.0)

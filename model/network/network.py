@@ -20,7 +20,7 @@ from model.network.likelihoods import by_group, negative_log_likelihood
 from model.network.sequence import SequencePooling
 from model.network.task_stage import TaskEmbeddings, TaskStage
 from model.network.trunk import EnsembleTrunk, NumericInput
-from model.tasks import EntityKind, Task
+from model.tasks import EntityKind
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class KindShape:
     entity: EntityKind
     numbers: int
     category_sizes: tuple[int, ...]
-    tasks: tuple[Task, ...]
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class KindNetwork(nn.Module):
         super().__init__()
         channels = config.embedding
         self.entity = shape.entity
-        self.layout = Layout(shape.tasks)
+        self.layout = shape.layout
         self.embeddings = embeddings
         self.numeric = NumericInput(shape.numbers)
         self.categories = nn.ModuleList(

@@ -78,7 +78,7 @@ class Prepared:
                     for plan in self.plan.for_entity(entity)
                     for known in plan.categories.values()
                 ),
-                tasks=self.layouts[entity].tasks,
+                layout=self.layouts[entity],
             )
             for entity, examples in self.training.items()
         ]

@@ -39,7 +39,7 @@ def _shape(kind: KindNetwork) -> KindShape:
             for embedding in kind.categories
             if isinstance(embedding, torch.nn.Embedding)
         ),
-        tasks=tuple(declared_tasks(kind.layout)),
+        layout=Layout(declared_tasks(kind.layout), kind.layout.classes),
     )
 
 

@@ -9,12 +9,23 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import nbinom, norm
 
-from model.distributions import Distribution, Layout, Scale, of_task
-from model.tasks import Count, Occurs, PeakPeriod, Sum, Target, Task
+from model.distributions import EDGES, Distribution, Layout, Scale, of_task
+from model.tasks import (
+    Column,
+    Count,
+    Next,
+    Occurs,
+    PeakPeriod,
+    Sum,
+    Target,
+    Task,
+    TimeTo,
+)
 
 LEVELS = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 some = st.floats(-4, 4)
 SCALE = Scale(location=3.0, scale=0.7)
+CLASSES = ("shoes", "hats", "other")
 
 
 def task_of(target: Target) -> Task:
@@ -103,18 +114,24 @@ def test_period_probabilities_sum_to_one(parameters: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "target",
+    ("target", "classes"),
     [
-        Occurs(event_type="buy"),
-        Count(event_type="buy"),
-        Sum(event_type="buy"),
-        PeakPeriod(event_type="buy", period="hour"),
+        (Occurs(event_type="buy"), ()),
+        (Count(event_type="buy"), ()),
+        (Sum(event_type="buy"), ()),
+        (PeakPeriod(event_type="buy", period="hour"), ()),
+        (Next(of="item.category"), CLASSES),
+        (TimeTo(event_type="buy"), ()),
+        (Column(column="rating"), ()),
+        (Column(column="color"), CLASSES),
     ],
 )
 @pytest.mark.parametrize("size", [0.0, 3.0, 50.0])
-def test_answers_are_json_whatever_the_parameters(target: Target, size: float) -> None:
+def test_answers_are_json_whatever_the_parameters(
+    target: Target, classes: tuple[str, ...], size: float
+) -> None:
     task = task_of(target)
-    layout = Layout([task])
+    layout = Layout([task], {"t": classes} if classes else None)
     rng = np.random.default_rng(0)
     flat = (rng.normal(size=(20, layout.columns)) * size).astype(np.float32)
     found = of_task(layout, "t", flat, {"t": SCALE})
@@ -147,3 +164,48 @@ def test_a_task_reads_its_own_columns() -> None:
     layout = Layout(tasks)
     flat = np.arange(6, dtype=np.float32)[None]
     assert of_task(layout, "b", flat, {}).parameters.tolist() == [[3, 4, 5]]
+
+
+def test_the_best_class_is_named() -> None:
+    task = task_of(Next(of="item.category"))
+    found = Distribution(task, np.array([[0.0, 2.0, 1.0]]), classes=CLASSES)
+    (answer,) = found.answers()
+    assert answer["kind"] == "next"
+    assert answer["best"] == "hats"
+    assert list(answer["probabilities"]) == list(CLASSES)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    assert found.point[0] == answer["probabilities"]["hats"]
+
+
+def test_a_column_of_categories_is_told_like_the_next_class() -> None:
+    found = Distribution(task_of(Column(column="color")), np.zeros((1, 3)), classes=CLASSES)
+    (answer,) = found.answers()
+    assert (answer["kind"], answer["values"], answer["best"]) == ("column", "categories", "shoes")
+    assert answer["probabilities"] == pytest.approx(dict.fromkeys(CLASSES, 1 / 3))
+
+
+def test_a_column_of_numbers_is_told_in_its_own_units() -> None:
+    found = Distribution(task_of(Column(column="rating")), np.array([[0.5, np.log(2)]]), SCALE)
+    (answer,) = found.answers()
+    mean, deviation = 3.0 + 0.7 * 0.5, 0.7 * 2
+    assert (answer["kind"], answer["values"]) == ("column", "numbers")
+    assert answer["expected"] == found.point[0] == pytest.approx(mean)
+    for level, value in answer["quantiles"].items():
+        assert value == pytest.approx(norm.ppf(float(level), mean, deviation))
+
+
+def test_a_time_is_told_in_days_as_far_as_the_horizon() -> None:
+    """A constant hazard rate, of which half is left after the horizon's 30 days."""
+    widths = np.diff([0.0, *EDGES])
+    hazard = 1 - 0.5**widths
+    found = Distribution(task_of(TimeTo(event_type="buy")), np.log(hazard / (1 - hazard))[None])
+    (answer,) = found.answers()
+    assert answer["kind"] == "time_to"
+    assert answer["probability_any"] == found.point[0] == pytest.approx(0.5)
+    assert answer["survival"] == pytest.approx(
+        {str(day): 0.5 ** (day / 30) for day in (1, 3, 7, 14, 30)}
+    )
+    assert answer["quantiles"]["0.1"] == pytest.approx(30 * np.log(0.9) / np.log(0.5))
+    assert answer["quantiles"]["0.5"] == pytest.approx(30)
+    assert answer["quantiles"]["0.9"] is None
+    assert answer["expected_days"] == pytest.approx(30 * 0.5 / np.log(2))

@@ -8,15 +8,28 @@ from torch import Tensor
 from model.config import Config
 from model.distributions import Layout
 from model.network import Batch, KindShape, SSMTLNetwork
-from model.tasks import Count, EntityKind, Occurs, PeakPeriod, Sum, Task
+from model.tasks import (
+    Column,
+    Count,
+    EntityKind,
+    Next,
+    Occurs,
+    PeakPeriod,
+    Sum,
+    Target,
+    Task,
+    TimeTo,
+)
 
 CONFIG = Config(width=16, members=3, embedding=6, task_channels=5, evidence_channels=4)
 NUMBERS, LENGTH, ITEMS, TYPES = 7, 5, 9, 3
 CATEGORY_SIZES = (4, 2)
 KINDS: tuple[EntityKind, ...] = ("user", "item", "pair")
+CLASSES = {"item_next": ("buy", "view", "other"), "item_color": ("blue", "red")}
 
 
 def tasks_of(entity: EntityKind) -> tuple[Task, ...]:
+    """Two of pairs, five of users, one of each kind and likelihood of items."""
     views = Task(
         name=f"{entity}_views", entity=entity, target=Occurs(event_type="view"), horizon_days=7
     )
@@ -27,18 +40,37 @@ def tasks_of(entity: EntityKind) -> tuple[Task, ...]:
         return (views, buys)
     orders = Count(event_type="buy")
     best = PeakPeriod(event_type="buy", period="weekday")
-    return (
+    five = (
         views,
         buys,
         Task(name=f"{entity}_orders", entity=entity, target=orders, horizon_days=30),
         Task(name=f"{entity}_spend", entity=entity, target=Sum(event_type="buy"), horizon_days=30),
         Task(name=f"{entity}_best", entity=entity, target=best, horizon_days=28),
     )
+    if entity == "user":
+        return five
+    further: dict[str, Target] = {
+        "next": Next(),
+        "soon": TimeTo(event_type="buy"),
+        "rating": Column(column="rating"),
+        "color": Column(column="color"),
+    }
+    return (
+        *five,
+        *(
+            Task(name=f"{entity}_{name}", entity=entity, target=target, horizon_days=30)
+            for name, target in further.items()
+        ),
+    )
+
+
+def layout_of(entity: EntityKind) -> Layout:
+    return Layout(tasks_of(entity), CLASSES)
 
 
 def made_network() -> SSMTLNetwork:
     """In evaluation mode, every parameter moved from where it starts."""
-    shapes = [KindShape(entity, NUMBERS, CATEGORY_SIZES, tasks_of(entity)) for entity in KINDS]
+    shapes = [KindShape(entity, NUMBERS, CATEGORY_SIZES, layout_of(entity)) for entity in KINDS]
     network = SSMTLNetwork(shapes, ITEMS, TYPES, CONFIG)
     moved(network)
     for entity in KINDS:
@@ -86,6 +118,13 @@ def made_labels(layout: Layout, rows: int, *, missing: float = 0.2) -> list[Tens
             case "hurdle_log_normal":
                 values = torch.randn(rows, tasks)
                 values[torch.rand(rows, tasks) < 0.4] = -torch.inf
+            case "normal":
+                values = torch.randn(rows, tasks)
+            case "categorical":
+                values = torch.randint(0, group.parameters, (rows, tasks)).float()
+            case "hazard":
+                values = torch.rand(rows, tasks)
+                values[torch.rand(rows, tasks) < 0.4] = torch.inf
             case "periods":
                 shares = torch.rand(rows, tasks, group.parameters)
                 values = torch.stack(

@@ -6,37 +6,10 @@ import torch
 from scipy.special import expit, log_softmax
 from scipy.stats import bernoulli, nbinom, norm
 
-from model.distributions import Layout, LikelihoodName
-from model.network.likelihoods import EVIDENCE, evidence, negative_log_likelihood
-from model.tasks import Count, Occurs, PeakPeriod, Sum, Task
-from tests.model.network.made_networks import made_labels, tasks_of
-
-ROWS, TASKS = 40, 2
-LIKELIHOODS: dict[LikelihoodName, int] = {
-    "bernoulli": 1,
-    "hurdle_negative_binomial": 3,
-    "hurdle_log_normal": 3,
-    "periods": 7,
-}
-
-
-def made(likelihood: LikelihoodName, missing: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    layout = Layout(
-        [
-            Task(name=f"t{n}", entity="user", target=target, horizon_days=30)
-            for n in range(TASKS)
-            for target in [
-                {
-                    "bernoulli": Occurs(event_type="buy"),
-                    "hurdle_negative_binomial": Count(event_type="buy"),
-                    "hurdle_log_normal": Sum(event_type="buy"),
-                    "periods": PeakPeriod(event_type="buy", period="weekday"),
-                }[likelihood]
-            ]
-        ]
-    )
-    (labels,) = made_labels(layout, ROWS, missing=missing)
-    return torch.randn(ROWS, TASKS, LIKELIHOODS[likelihood]), labels
+from model.distributions import BINS, EDGES, LikelihoodName
+from model.network.likelihoods import negative_log_likelihood
+from tests.model.network.made_networks import layout_of
+from tests.model.network.made_outcomes import LIKELIHOODS, ROWS, TASKS, made
 
 
 def test_bernoulli_is_scipys() -> None:
@@ -92,11 +65,65 @@ def test_a_period_that_was_not_seen_does_not_count() -> None:
     )
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "hurdle_negative_binomial"])
+def test_categorical_is_a_cross_entropy() -> None:
+    parameters, labels = made("categorical")
+    log_shares = log_softmax(parameters.double().numpy(), axis=-1)
+    expected = -np.take_along_axis(log_shares, labels.long().numpy()[..., None], axis=-1)[..., 0]
+    found = negative_log_likelihood("categorical", parameters, labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_normal_is_scipys() -> None:
+    parameters, labels = made("normal")
+    parameters = parameters.clamp(-1.4, 1.4)
+    mean, log_sigma = parameters.double().numpy().transpose(2, 0, 1)
+    expected = -norm.logpdf(labels.numpy(), mean, np.exp(log_sigma))
+    found = negative_log_likelihood("normal", parameters, labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_hazard_is_a_chain_of_chances() -> None:
+    parameters, labels = made("hazard")
+    hazard = expit(parameters.double().numpy())
+    expected = np.zeros(labels.shape)
+    for row, task in np.ndindex(*labels.shape):
+        fraction = float(labels[row, task])
+        bin_of = next((j for j, edge in enumerate(EDGES) if fraction <= edge), BINS)
+        chance = np.prod(1 - hazard[row, task, :bin_of])
+        if bin_of < BINS:
+            chance *= hazard[row, task, bin_of]
+        expected[row, task] = -np.log(chance)
+    found = negative_log_likelihood("hazard", parameters, labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_an_event_at_an_edge_lies_in_the_bin_that_it_ends() -> None:
+    logits = torch.linspace(-3, 3, BINS)
+    at = torch.tensor(EDGES)
+    after = torch.nextafter(at, torch.tensor(2.0))
+    for fractions, bins in ((at * 0.999, range(BINS)), (at, range(BINS)), (after, range(1, 11))):
+        found = negative_log_likelihood("hazard", logits.expand(BINS, 1, BINS), fractions[:, None])
+        chances = [
+            float(torch.sigmoid(-logits[:bin_of]).prod())
+            * (float(torch.sigmoid(logits[bin_of])) if bin_of < BINS else 1.0)
+            for bin_of in bins
+        ]
+        torch.testing.assert_close(found[:, 0], -torch.tensor(chances).log())
+
+
+OUTCOMES: dict[LikelihoodName, torch.Tensor] = {
+    "bernoulli": torch.arange(2.0),
+    "hurdle_negative_binomial": torch.arange(3000.0),
+    "categorical": torch.arange(3.0),
+    "hazard": torch.tensor([*EDGES, torch.inf]),
+}
+
+
+@pytest.mark.parametrize("likelihood", OUTCOMES)
 def test_probabilities_of_all_outcomes_sum_to_one(likelihood: LikelihoodName) -> None:
-    outcomes = torch.arange(2.0 if likelihood == "bernoulli" else 3000.0)
+    outcomes = OUTCOMES[likelihood]
     for _ in range(5):
-        parameters = torch.randn(LIKELIHOODS[likelihood]).expand(len(outcomes), 1, -1)
+        parameters = made(likelihood)[0][0, 0].expand(len(outcomes), 1, -1)
         nll = negative_log_likelihood(likelihood, parameters, outcomes[:, None])
         assert float((-nll).exp().sum()) == pytest.approx(1, abs=1e-3)
 
@@ -142,24 +169,5 @@ def test_wild_parameters_give_a_finite_loss(likelihood: LikelihoodName, size: fl
     assert parameters.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_evidence_is_bounded_and_nothing_where_missing(likelihood: LikelihoodName) -> None:
-    parameters, labels = made(likelihood, missing=0.5)
-    found = evidence(likelihood, parameters, labels)
-    assert found.shape == (ROWS, TASKS, EVIDENCE)
-    assert found.isfinite().all()
-    assert found.abs().max() <= 3
-    missing = labels.isnan() if labels.ndim == 2 else labels[:, :, 0].isnan().any(dim=-1)
-    assert (found[missing] == 0).all()
-
-
-def test_what_was_expected_anyway_is_weak_evidence() -> None:
-    sure = torch.full((1, 1, 1), 6.0)
-    happened = evidence("bernoulli", sure, torch.ones(1, 1))[0, 0, 0]
-    did_not = evidence("bernoulli", sure, torch.zeros(1, 1))[0, 0, 0]
-    assert 0 < happened < 0.01
-    assert did_not < -0.99
-
-
 def test_all_kinds_are_here() -> None:
-    assert {group.likelihood for group in Layout(tasks_of("user")).groups} == set(LIKELIHOODS)
+    assert {group.likelihood for group in layout_of("item").groups} == set(LIKELIHOODS)

@@ -12,11 +12,11 @@ from tests.model.network.made_networks import (
     LENGTH,
     NUMBERS,
     TYPES,
+    layout_of,
     made_batch,
     made_labels,
     made_network,
     taken,
-    tasks_of,
 )
 
 ROWS = 12
@@ -128,7 +128,7 @@ def test_training_is_random_and_evaluation_is_not(network: SSMTLNetwork) -> None
 
 
 def test_one_kind_alone_is_a_network() -> None:
-    shape = KindShape("user", NUMBERS, (), tasks_of("user"))
+    shape = KindShape("user", NUMBERS, (), layout_of("user"))
     network = SSMTLNetwork([shape], ITEMS, TYPES, CONFIG)
     batch = made_batch(ROWS)
     assert batch.types.shape == (ROWS, LENGTH)

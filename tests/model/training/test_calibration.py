@@ -4,17 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from model.distributions import Layout
 from model.network import KindNetwork, KindShape, SSMTLNetwork
 from model.tasks import PeakPeriod, Task
 from model.training.calibration import fit_calibration
-from tests.model.network.made_networks import CONFIG, tasks_of
+from tests.model.network.made_networks import CLASSES, CONFIG, tasks_of
 
 ROWS = 4000
 BEST = Task(name="best", entity="item", target=PeakPeriod(event_type="buy", period="weekday"))
 
 
 def kind_of(*tasks: Task) -> KindNetwork:
-    shape = KindShape(tasks[0].entity, 3, (), tasks)
+    shape = KindShape(tasks[0].entity, 3, (), Layout(tasks, CLASSES))
     return SSMTLNetwork([shape], 5, 2, CONFIG).kind(tasks[0].entity)
 
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from model.distributions import Layout
 from model.network import KindShape, SSMTLNetwork
 from model.tasks import EntityKind
 from model.training.pruning import without_self_supervision
 from model.training.self_supervision import is_self_supervised, self_supervised_tasks
 from tests.model.network.made_networks import (
     CATEGORY_SIZES,
+    CLASSES,
     CONFIG,
     ITEMS,
     KINDS,
@@ -32,7 +34,7 @@ def network() -> SSMTLNetwork:
         generated = self_supervised_tasks(entity, ["view", "buy", "cart"], declared, 30)
         # In any order, so that pruning has to look for its tasks.
         mixed = (*generated[:3], *declared[::-1], *generated[3:])
-        shapes.append(KindShape(entity, NUMBERS, CATEGORY_SIZES, mixed))
+        shapes.append(KindShape(entity, NUMBERS, CATEGORY_SIZES, Layout(mixed, CLASSES)))
     network = SSMTLNetwork(shapes, ITEMS, TYPES, CONFIG)
     for entity in KINDS:
         tasks = len(network.kind(entity).layout)
@@ -77,7 +79,7 @@ def test_what_a_known_outcome_says_is_unchanged(network: SSMTLNetwork, entity: E
             columns = []
             for task in group.tasks:
                 torch.manual_seed(sum(map(ord, task.name)))
-                alone = type(kind.layout)([task])
+                alone = type(kind.layout)([task], CLASSES)
                 columns.append(made_labels(alone, ROWS, missing=0.0)[0])
                 declared = not is_self_supervised(task.name)
                 known[:, kind.layout.position(task.name)] = declared and "buys" in task.name
