@@ -1,5 +1,7 @@
 """When is learned from, validated and tested: cutoffs in time, with an embargo of one horizon.
 
+A task's horizon counts here from the cutoff to the end of its window, with its start gap.
+
     log start .... training cutoffs | embargo | validation | embargo | test .... last event
 
 A label may only look at events up to its part's `label_end_us`: the first cutoff of the next part.
@@ -59,11 +61,11 @@ def folds(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> tuple[Fold,
     cycles cannot be tested and is in no fold.
     """
     longest = LONG_HORIZON_SHARE * log.span_days
-    short = tuple(task for task in tasks if task.horizon_days <= longest)
-    long = tuple(task for task in tasks if task.horizon_days > longest)
+    short = tuple(task for task in tasks if task.end_days <= longest)
+    long = tuple(task for task in tasks if task.end_days > longest)
     whole = tuple(task for task in long if not _may_be_cut_short(task))
     cyclic = tuple(
-        task for task in long if _may_be_cut_short(task) and log.span_days >= 2 * task.horizon_days
+        task for task in long if _may_be_cut_short(task) and log.span_days >= 2 * task.end_days
     )
     found = (_fold(log, group, max_cutoffs) for group in (short, whole, cyclic) if group)
     return tuple(fold for fold in found if fold is not None)
@@ -71,7 +73,7 @@ def folds(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> tuple[Fold,
 
 def _fold(log: EventLog, tasks: tuple[Task, ...], max_cutoffs: int) -> Fold | None:
     end_us = watermark_us(log)
-    test_us = end_us - _days_us(max(task.horizon_days for task in tasks))
+    test_us = end_us - _days_us(max(task.end_days for task in tasks))
     split = _split(log, tasks, test_us, max_cutoffs)
     if split is not None:
         return Fold(tasks, *split, test=FoldPart((test_us,), end_us))
@@ -83,7 +85,7 @@ def _split(
     log: EventLog, tasks: tuple[Task, ...], label_end_us: int, max_cutoffs: int
 ) -> tuple[FoldPart, FoldPart] | None:
     """Training and validation before a time; None where there is no room for both."""
-    horizon_days = max(task.horizon_days for task in tasks)
+    horizon_days = max(task.end_days for task in tasks)
     flexible = all(_may_be_cut_short(task) for task in tasks)
     history_days = (label_end_us - log.first_us) / MICROSECONDS_PER_DAY
     # A label that may be cut short at the end of its part needs no whole horizon inside it.
@@ -97,7 +99,7 @@ def _split(
     validations = min(MAX_VALIDATION_CUTOFFS, 1 + room_us // (8 * step_us))
     validation = tuple(sorted(last_validation_us - k * step_us for k in range(validations)))
     training_end_us = validation[0]
-    shortest_us = _days_us(min(task.horizon_days for task in tasks))
+    shortest_us = _days_us(min(task.end_days for task in tasks))
     newest_us = training_end_us - min(shortest_us, embargo_us)
     return (
         FoldPart(
@@ -115,21 +117,21 @@ def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> FoldPa
         NotEnoughData: a horizon leaves no history to look back on.
     """
     for task in tasks:
-        needed_days = (1 + MIN_HISTORY_SHARE) * task.horizon_days
+        needed_days = (1 + MIN_HISTORY_SHARE) * task.end_days
         if not _may_be_cut_short(task) and log.span_days < needed_days:
             raise NotEnoughData(
                 f"the log spans {log.span_days:.0f} days; task {task.name!r} with a horizon of "
-                f"{task.horizon_days} days needs at least {math.ceil(needed_days)}: choose a "
-                "shorter horizon or import more history"
+                f"{task.horizon_days} days{_after_start(task)} needs at least "
+                f"{math.ceil(needed_days)}: choose a shorter horizon or import more history"
             )
     end_us = watermark_us(log)
-    shortest_days: float = min(task.horizon_days for task in tasks)
+    shortest_days: float = min(task.end_days for task in tasks)
     if all(_may_be_cut_short(task) for task in tasks):
         shortest_days = min(shortest_days, log.span_days / 4)
     newest_us = end_us - _days_us(shortest_days)
     first_us = log.first_us + _history_us((newest_us - log.first_us) / MICROSECONDS_PER_DAY)
     step_us = _step_us(newest_us - first_us, max_cutoffs)
-    whole = [task.horizon_days for task in tasks if not _may_be_cut_short(task)]
+    whole = [task.end_days for task in tasks if not _may_be_cut_short(task)]
     labelled_us = end_us - _days_us(max(whole, default=shortest_days))
     return FoldPart(_every(first_us, newest_us, labelled_us, step_us, max_cutoffs), end_us)
 
@@ -137,6 +139,10 @@ def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> FoldPa
 def _may_be_cut_short(task: Task) -> bool:
     """Whether a label of this task says something when only a part of its horizon is seen."""
     return task.target.kind == "peak_period"
+
+
+def _after_start(task: Task) -> str:
+    return f" that begins after {task.start_days}" if task.start_days else ""
 
 
 def _history_us(history_days: float) -> int:

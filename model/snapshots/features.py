@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
+from model.snapshots.classes import Classes, learn_classes
 from model.snapshots.seasons import Season
 from model.tasks import EntityKind, PeakPeriod, Task
 
@@ -88,7 +89,8 @@ class FeaturePlan(BaseModel):
 class SnapshotPlan(BaseModel):
     """Everything that turns a log into the network's inputs.
 
-    `item_ids` are the items with an embedding: the code of the n-th is n + 1.
+    `item_ids` are the items with an embedding: the code of the n-th is n + 1. `classes` are the
+    values that the tasks of this name choose from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,6 +99,7 @@ class SnapshotPlan(BaseModel):
     items: FeaturePlan
     item_ids: tuple[str, ...]
     sequence_length: int
+    classes: dict[str, Classes] = Field(default_factory=dict)
 
     @classmethod
     def from_log(
@@ -121,6 +124,7 @@ class SnapshotPlan(BaseModel):
             items=FeaturePlan.from_log(known, "item", tasks, history_days),
             item_ids=tuple(map(str, log.items.ids[frequent])),
             sequence_length=config.sequence_length,
+            classes=learn_classes(known, tasks),
         )
 
     def for_entity(self, entity: EntityKind) -> tuple[FeaturePlan, ...]:

@@ -1,21 +1,25 @@
 """What happened after a cutoff, per task.
 
-A label looks at the events with `cutoff < t <= cutoff + horizon`. Where the window reaches beyond
-what may be looked at, the label is missing (NaN), never zero; a peak period keeps the periods
-that were seen and says how much of each was.
+A label looks at the events with `cutoff + start < t <= cutoff + start + horizon` that are of the
+target's type and fulfil its conditions. Where the window reaches beyond what may be looked at, the
+label is missing (NaN), never zero; a peak period keeps the periods that were seen and says how much
+of each was. A label is undefined (NaN too) where the question has no answer: the category of a
+next event that does not come, or an entity that the task is not declared for (`eligible`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, exposure_hours
-from model.snapshots.history import Floats, History, Rows
-from model.snapshots.seasons import Season, period_totals
-from model.tasks import Count, Occurs, PeakPeriod, Sum, Task
+from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, exposure_hours, period_codes
+from model.snapshots.choices import Choices
+from model.snapshots.classes import Classes, class_codes
+from model.snapshots.outcomes import Floats, Happened, Outcomes, days_us
+from model.tasks import Column, Count, Next, Occurs, PeakPeriod, Sum, Task, TimeTo
 
 MIN_CYCLE_SEEN = 0.25
 """A peak-period label needs at least this share of its cycle."""
@@ -37,69 +41,158 @@ class PeriodLabels:
 Label = NDArray[np.float32] | PeriodLabels
 
 
-def label(history: History, task: Task, rows: Rows, label_end_us: int) -> Label:
-    """The label of each row.
+class Labels:
+    """Labels of the entities that `outcomes` was asked about.
 
     Args:
-        history: of the task's entity kind (the history by pair for pairs).
-        task: what is asked.
-        rows: entities at one cutoff.
+        outcomes: who, when, and what happens to them.
+        choices: of the same log.
+        classes: of the tasks that ask for one of a few values, see `model.snapshots.classes`.
         label_end_us: no event after this may be looked at.
-
-    Shape:
-        returns: (R,) events, units, days or money; 0 or 1 for `occurs`; NaN where missing
     """
-    target = task.target
-    if isinstance(target, PeakPeriod):
-        return _period_labels(history, task, target, rows, label_end_us)
-    if rows.cutoff_us + task.horizon_days * MICROSECONDS_PER_DAY > label_end_us:
-        return np.full(len(rows), np.nan, dtype=np.float32)
-    match target:
-        case Occurs():
-            happened = _ahead(history, task, rows, "events") > 0
-            return happened.astype(np.float32)
-        case Count(of="days"):
-            ends = history.end(rows), history.end(rows, task.horizon_days)
-            return history.active_days(target.event_type, *ends).astype(np.float32)
-        case Count():
-            amount = _ahead(history, task, rows, target.of)
-            return np.maximum(np.rint(amount), 0).astype(np.float32)
-        case Sum():
-            cents = _ahead(history, task, rows, "value_cents")
-            return (np.maximum(cents, 0) / 100).astype(np.float32)
-        case _:
-            raise AssertionError(f"a label of kind {target.kind} is not made here")
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        choices: Choices,
+        classes: Mapping[str, Classes],
+        label_end_us: int,
+    ) -> None:
+        self._outcomes = outcomes
+        self._choices = choices
+        self._classes = classes
+        self._end_us = label_end_us
+
+    def of(self, task: Task) -> Label:
+        """The label of each row.
+
+        Shape:
+            returns: (R,) 0 or 1 for `occurs`; events, units, days or money; days from the window's
+                start for `time_to`, infinite where nothing comes; the number or the code of the
+                class for `next` and `column`. NaN where missing or undefined
+        """
+        eligible = self._eligible(task)
+        if isinstance(task.target, PeakPeriod):
+            periods = self._periods(task, task.target)
+            periods.amounts[~eligible] = np.nan
+            return periods
+        if not has_label(task, self._outcomes.asked.cutoff_us, self._end_us):
+            return np.full(len(eligible), np.nan, dtype=np.float32)
+        labels = self._plain(task).astype(np.float32)
+        labels[~eligible] = np.nan
+        return labels
+
+    def _plain(self, task: Task) -> Floats:
+        match task.target:
+            case Occurs():
+                return (self._outcomes.total(self._ahead(task)) > 0).astype(np.float64)
+            case Count(of="days"):
+                return self._outcomes.days(self._ahead(task))
+            case Count(of="events"):
+                return self._outcomes.total(self._ahead(task))
+            case Count():
+                found = self._ahead(task)
+                units = self._outcomes.total(found, self._outcomes.log.units[found.rows])
+                return np.maximum(np.rint(units), 0)
+            case Sum():
+                found = self._ahead(task)
+                cents = self._outcomes.log.value_cents[found.rows].astype(np.float64)
+                return np.maximum(self._outcomes.total(found, cents), 0) / 100
+            case TimeTo():
+                return self._days_to(task)
+            case Next() | Column():
+                return self._first_value(task, value_attribute(task))
+        raise AssertionError(task.target.kind)
+
+    def _window(self, task: Task) -> tuple[int, int]:
+        start_us = self._outcomes.asked.cutoff_us + days_us(task.start_days)
+        return start_us, start_us + days_us(task.horizon_days)
+
+    def _ahead(self, task: Task) -> Happened:
+        choice = self._choices.rows(task.target.event_type, task.target.where)
+        return self._outcomes.happened(choice, *self._window(task))
+
+    def _days_to(self, task: Task) -> Floats:
+        first = self._outcomes.first(self._ahead(task))
+        times_us = self._outcomes.log.time_us[first] - self._window(task)[0]
+        return np.where(first >= 0, times_us / MICROSECONDS_PER_DAY, np.inf)
+
+    def _first_value(self, task: Task, name: str) -> Floats:
+        """What the first event that has the attribute says of it."""
+        log = self._outcomes.log
+        found = self._ahead(task)
+        if name == "event_type":
+            values: tuple[str, ...] | None = log.event_types
+            data: NDArray[np.generic] = log.event_type[found.rows]
+        else:
+            attribute = self._choices.attribute(name)
+            values, data = attribute.values, attribute.of_events(log, found.rows)
+            known = ~np.isnan(data) if values is None else data >= 0
+            found = Happened(found.rows[known], found.owner[known])
+            data = data[known]
+        numbers = data.astype(np.float64)
+        if values is not None:
+            numbers = class_codes(values, self._classes[task.name])[data.astype(np.int64)]
+        first = self._outcomes.first(found)
+        position = np.searchsorted(found.rows, first)
+        return np.where(first >= 0, np.append(numbers, np.nan)[position], np.nan)
+
+    def _periods(self, task: Task, target: PeakPeriod) -> PeriodLabels:
+        outcomes, (start_us, end_us) = self._outcomes, self._window(task)
+        zone = outcomes.log.time_zone
+        until_us = min(end_us, self._end_us)
+        share = seen_share(target, start_us, until_us, end_us, zone)
+        choice = self._choices.rows(target.event_type, target.where)
+        found = outcomes.happened(choice, start_us, until_us)
+        codes = period_codes(outcomes.log.time_us[found.rows], target.period, zone)
+        units = (
+            # Returns booked under the same type count as none.
+            np.maximum(outcomes.log.units[found.rows], 0)
+            if target.of == "units"
+            else np.ones(len(found.rows))
+        )
+        amounts = outcomes.totals(found, codes, len(share), units)
+        enough = until_us - start_us >= MIN_CYCLE_SEEN * (end_us - start_us)
+        amounts[(amounts.sum(axis=1) <= 0) | (not enough)] = np.nan
+        return PeriodLabels(
+            amounts=amounts.astype(np.float32),
+            exposure=np.broadcast_to(share.astype(np.float32), amounts.shape).copy(),
+        )
+
+    def _eligible(self, task: Task) -> NDArray[np.bool_]:
+        """(R,) who fulfils every rule of the task, by the events up to the cutoff."""
+        cutoff_us = self._outcomes.asked.cutoff_us
+        eligible = np.ones(len(self._outcomes.asked), dtype=bool)
+        for rule in task.eligible:
+            choice = self._choices.rows(rule.event_type, ())
+            seen = self._outcomes.happened(choice, cutoff_us - days_us(rule.within_days), cutoff_us)
+            eligible &= self._outcomes.total(seen) >= rule.at_least
+        return eligible
 
 
-def _ahead(history: History, task: Task, rows: Rows, measure: str) -> Floats:
-    sums = history.prefix_sum(measure, task.target.event_type)  # type: ignore[arg-type]
-    ahead: Floats = sums[history.end(rows, task.horizon_days)] - sums[history.end(rows)]
-    return ahead
+def has_label(task: Task, cutoff_us: int, label_end_us: int) -> bool:
+    """Whether the task's labels of a cutoff are known; of a peak period, in part at least."""
+    if isinstance(task.target, PeakPeriod):
+        return cutoff_us + days_us(task.start_days) < label_end_us
+    return cutoff_us + days_us(task.end_days) <= label_end_us
 
 
-def _period_labels(
-    history: History, task: Task, target: PeakPeriod, rows: Rows, label_end_us: int
-) -> PeriodLabels:
-    until_us = min(rows.cutoff_us + task.horizon_days * MICROSECONDS_PER_DAY, label_end_us)
-    share = seen_share(target, rows.cutoff_us, until_us, task.horizon_days, history.log.time_zone)
-    amounts = period_totals(history, rows, Season.of_target(target), rows.cutoff_us, until_us)
-    seen_us = until_us - rows.cutoff_us
-    enough = seen_us >= MIN_CYCLE_SEEN * task.horizon_days * MICROSECONDS_PER_DAY
-    missing = (amounts.sum(axis=1) <= 0) | (not enough)
-    amounts[missing] = np.nan
-    return PeriodLabels(
-        amounts=amounts.astype(np.float32),
-        exposure=np.broadcast_to(share.astype(np.float32), (len(rows), len(share))).copy(),
-    )
+def value_attribute(task: Task) -> str:
+    """The attribute that a `next` or `column` target asks for, or `event_type`."""
+    match task.target:
+        case Next(of=name):
+            return name
+        case Column(column=name):
+            return f"event.{name}"
+    raise AssertionError(f"a {task.target.kind} target asks for no value")
 
 
 def seen_share(
-    target: PeakPeriod, cutoff_us: int, until_us: int, horizon_days: int, time_zone: str
+    target: PeakPeriod, start_us: int, until_us: int, end_us: int, time_zone: str
 ) -> Floats:
-    """(periods,) how much of each period between the cutoff and the horizon was seen."""
-    end_us = cutoff_us + horizon_days * MICROSECONDS_PER_DAY
-    if until_us <= cutoff_us:
+    """(periods,) how much of each period between the window's start and its end was seen."""
+    if until_us <= start_us:
         return np.zeros(len(PERIOD_LABELS[target.period]))
-    whole = exposure_hours(cutoff_us, end_us, target.period, time_zone)
-    seen = exposure_hours(cutoff_us, until_us, target.period, time_zone)
+    whole = exposure_hours(start_us, end_us, target.period, time_zone)
+    seen = exposure_hours(start_us, until_us, target.period, time_zone)
     return np.divide(seen, whole, out=np.zeros_like(seen), where=whole > 0)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import Config
-from model.events import MICROSECONDS_PER_DAY
 from model.snapshots.cutoffs import FoldPart
 from model.snapshots.history import Rows
 from model.snapshots.inputs import Inputs
-from model.snapshots.labels import Label, PeriodLabels, label
+from model.snapshots.labels import Label, Labels, PeriodLabels, has_label
+from model.snapshots.outcomes import Asked, Outcomes
 from model.snapshots.pairs import sample_pairs
 from model.snapshots.reader import SnapshotReader
 from model.tasks import EntityKind, Task
@@ -26,7 +26,7 @@ class Snapshot:
     Attributes:
         entity: the kind.
         inputs: R rows.
-        labels: per task, see `label`.
+        labels: per task, see `Labels.of`.
         weights: (R,) how many entities of the population each row stands for.
     """
 
@@ -54,30 +54,32 @@ def take_snapshot(
     """
     pieces: list[Snapshot] = []
     for cutoff_us in part.cutoffs_us:
-        labelled = [task for task in tasks if _has_label(task, cutoff_us, part.label_end_us)]
+        labelled = [task for task in tasks if has_label(task, cutoff_us, part.label_end_us)]
         if not labelled:
             continue
         share = config.max_rows // len(part.cutoffs_us)
-        piece = (
+        inputs, weights = (
             _pairs_at(reader, labelled, cutoff_us, share, config, rng)
             if entity == "pair"
             else _entities_at(reader, entity, cutoff_us, share, config, rng)
         )
-        inputs, codes, weights = piece
         if len(inputs):
-            rows = Rows(codes, cutoff_us)
-            labels = {t.name: _label(reader, t, rows, part.label_end_us) for t in tasks}
-            pieces.append(Snapshot(entity, inputs, labels, weights))
+            labels = labels_at(reader, entity, inputs, cutoff_us, part.label_end_us)
+            found = {task.name: labels.of(task) for task in tasks}
+            pieces.append(Snapshot(entity, inputs, found, weights))
     return _concatenate(entity, pieces) if pieces else None
 
 
-def _has_label(task: Task, cutoff_us: int, label_end_us: int) -> bool:
-    if task.target.kind == "peak_period":
-        return cutoff_us < label_end_us
-    return cutoff_us + task.horizon_days * MICROSECONDS_PER_DAY <= label_end_us
+def labels_at(
+    reader: SnapshotReader, entity: EntityKind, inputs: Inputs, cutoff_us: int, label_end_us: int
+) -> Labels:
+    """The labels of rows at one cutoff."""
+    asked = Asked(entity, inputs.users, inputs.items, cutoff_us)
+    outcomes = Outcomes(reader.log, asked)
+    return Labels(outcomes, reader.choices, reader.plan.classes, label_end_us)
 
 
-_Piece = tuple[Inputs, NDArray[np.int64], NDArray[np.float32]]
+_Piece = tuple[Inputs, NDArray[np.float32]]
 
 
 def _entities_at(
@@ -92,7 +94,7 @@ def _entities_at(
     if len(codes) > limit:
         codes = np.sort(rng.choice(codes, size=limit, replace=False))
     read = reader.user_inputs if entity == "user" else reader.item_inputs
-    return read(codes, cutoff_us), codes, np.ones(len(codes), dtype=np.float32)
+    return read(codes, cutoff_us), np.ones(len(codes), dtype=np.float32)
 
 
 def _pairs_at(
@@ -111,26 +113,12 @@ def _pairs_at(
         reader.users,
         reader.items,
         Rows(users, cutoff_us),
-        max(task.horizon_days for task in tasks),
+        max(task.end_days for task in tasks),
         history_limit=config.pair_history,
         negatives=config.pair_negatives,
         rng=rng,
     )
-    codes = reader.pair_index.codes(pairs.users, pairs.items)
-    return reader.pair_inputs(pairs.users, pairs.items, cutoff_us), codes, pairs.weights
-
-
-def _label(reader: SnapshotReader, task: Task, rows: Rows, label_end_us: int) -> Label:
-    history = reader.history(task.entity)
-    if task.entity != "pair":
-        return label(history, task, rows, label_end_us)
-    met = np.flatnonzero(rows.entities >= 0)  # a pair that never has an event has no code
-    seen = label(history, task, Rows(rows.entities[met], rows.cutoff_us), label_end_us)
-    assert not isinstance(seen, PeriodLabels)
-    missing = rows.cutoff_us + task.horizon_days * MICROSECONDS_PER_DAY > label_end_us
-    labels = np.full(len(rows), np.nan if missing else 0, dtype=np.float32)
-    labels[met] = seen
-    return labels
+    return reader.pair_inputs(pairs.users, pairs.items, cutoff_us), pairs.weights
 
 
 def _concatenate(entity: EntityKind, pieces: Sequence[Snapshot]) -> Snapshot:

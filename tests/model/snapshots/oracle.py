@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from model.snapshots import Season
@@ -116,14 +117,58 @@ class Oracle:
         return {label: float(amounts[codes == label].sum()) for label in PERIODS[period]}
 
     def ahead(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> pd.DataFrame:
-        events = self.events[self.events["event_type"] == task.target.event_type]
+        """The events that a label looks at, in the order of time."""
+        events = self.events
         for entity, name in key.items():
             events = events[events[entity] == name]
-        end = cutoff + task.horizon_days * DAY
-        return events[(events["time"] > cutoff) & (events["time"] <= end)]
+        if task.target.event_type is not None:
+            events = events[events["event_type"] == task.target.event_type]
+        start = cutoff + task.start_days * DAY
+        end = start + task.horizon_days * DAY
+        events = events[(events["time"] > start) & (events["time"] <= end)]
+        events = events.sort_values("time", kind="stable")
+        for condition in task.target.where:
+            kept = [
+                fulfils(value, condition.op, condition.value)
+                for value in self.attribute(events, condition.attribute)
+            ]
+            events = events[np.array(kept, dtype=bool)]
+        return events
+
+    def attribute(self, events: pd.DataFrame, name: str) -> list[object]:
+        """What each event's item, user or own column says, None where that is unknown."""
+        owner, _, column = name.partition(".")
+        if owner == "event":
+            values = list(events[column])
+        else:
+            table = self.tables[owner]
+            known = dict(zip(table[owner], table[column], strict=True))
+            values = [known.get(key) for key in events[owner]]
+        return [None if pd.isna(value) else value for value in values]
+
+    def is_eligible(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> bool:
+        past = self.events[self.events["time"] <= cutoff]
+        for entity, name in key.items():
+            past = past[past[entity] == name]
+        for rule in task.eligible:
+            seen = within(past, cutoff, rule.within_days)
+            if rule.event_type is not None:
+                seen = seen[seen["event_type"] == rule.event_type]
+            if len(seen) < rule.at_least:
+                return False
+        return True
+
+    def first_value(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> object:
+        """What `next` and `column` ask for, None if no event says it."""
+        ahead = self.ahead(task, key, cutoff)
+        target = task.target
+        name = f"event.{target.column}" if target.kind == "column" else target.of
+        name = "event.event_type" if name == "event_type" else name
+        known = [value for value in self.attribute(ahead, name) if value is not None]
+        return known[0] if known else None
 
     def label(self, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> float:
-        """Of every kind but `peak_period`, units unrounded; as if all the horizon were known."""
+        """Of every kind that is a number, units unrounded; as if all the horizon were known."""
         ahead = self.ahead(task, key, cutoff)
         match task.target.kind:
             case "occurs":
@@ -136,7 +181,32 @@ class Oracle:
                 return max(float(units(ahead).sum()), 0.0)
             case "count":
                 return float(self.local_days(ahead).nunique())
+            case "time_to" if len(ahead):
+                return (ahead["time"].min() - cutoff) / DAY - task.start_days
+            case "time_to":
+                return math.inf
         raise AssertionError(task.target.kind)
+
+
+def fulfils(value: object, op: str, wanted: object) -> bool:
+    if value is None:
+        return False
+    match op:
+        case "in":
+            return value in wanted  # type: ignore[operator]
+        case "==":
+            return value == wanted
+        case "!=":
+            return value != wanted
+        case "<":
+            return value < wanted  # type: ignore[operator]
+        case "<=":
+            return value <= wanted  # type: ignore[operator]
+        case ">":
+            return value > wanted  # type: ignore[operator]
+        case ">=":
+            return value >= wanted  # type: ignore[operator]
+    raise AssertionError(op)
 
 
 def recency_days(events: pd.DataFrame, cutoff: pd.Timestamp) -> float:

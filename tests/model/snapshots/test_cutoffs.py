@@ -33,12 +33,13 @@ def log_of(days: float) -> EventLog:
     )
 
 
-def occurs(days: int) -> Task:
+def occurs(days: int, start_days: int = 0) -> Task:
     return Task(
         name=f"occurs_{days}d",
         entity="user",
         target=Occurs(event_type="view"),
         horizon_days=days,
+        start_days=start_days,
     )
 
 
@@ -59,7 +60,8 @@ def tasks_of(days: list[int], names: list[PeriodName]) -> list[Task]:
 
 
 def horizon_us(task: Task) -> int:
-    return task.horizon_days * MICROSECONDS_PER_DAY
+    """From the cutoff to the end of the window."""
+    return task.end_days * MICROSECONDS_PER_DAY
 
 
 def parts_of(fold: Fold) -> list[FoldPart]:
@@ -79,11 +81,12 @@ def assert_parts_are_apart(fold: Fold, log: EventLog) -> None:
     assert parts[-1].label_end_us == watermark_us(log)
 
 
-@given(spans, horizons, periods, cutoffs)
+@given(spans, horizons, periods, cutoffs, st.integers(0, 30))
 def test_no_label_reaches_into_the_next_part(
-    days: float, horizon_days: list[int], names: list[PeriodName], max_cutoffs: int
+    days: float, horizon_days: list[int], names: list[PeriodName], max_cutoffs: int, gap: int
 ) -> None:
-    log, tasks = log_of(days), tasks_of(horizon_days, names)
+    log = log_of(days)
+    tasks = [task.model_copy(update={"start_days": gap}) for task in tasks_of(horizon_days, names)]
     found = folds(log, tasks, max_cutoffs)
     split = [task for fold in found for task in fold.tasks]
     assert len(split) == len(set(split))
@@ -151,6 +154,19 @@ def test_a_shorter_log_leaves_out_the_test_first(days: float, parts: list[str]) 
 
 def test_a_log_without_room_to_validate_has_no_fold() -> None:
     assert folds(log_of(50), [occurs(30)], 10) == ()
+
+
+def test_a_start_gap_belongs_to_the_embargo() -> None:
+    log = log_of(1000)
+    (fold,) = folds(log, [occurs(10, start_days=20)], 10)
+    (other,) = folds(log, [occurs(30)], 10)
+    assert (fold.training, fold.validation, fold.test) == (
+        other.training,
+        other.validation,
+        other.test,
+    )
+    with pytest.raises(NotEnoughData, match="horizon of 30 days that begins after 60 needs"):
+        final_part(log_of(100), [occurs(30, start_days=60)], 10)
 
 
 def test_short_and_long_horizons_have_folds_of_their_own() -> None:

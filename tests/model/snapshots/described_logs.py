@@ -1,0 +1,40 @@
+"""Random logs whose users, items and events have attributes, some of them missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from model.events import EventColumn, EventLog
+from tests.model.made_logs import TIME_ZONE, random_events, random_tables
+from tests.model.snapshots.oracle import Oracle
+
+CHANNELS = ("app", "other", "web")
+
+
+def described(seed: int, events: int = 250) -> tuple[EventLog, Oracle]:
+    """A log and an oracle of it, with `user.group`, `item.category`, `event.rating`, `.channel`."""
+    rng = np.random.default_rng(seed)
+    frame, (users, items) = random_events(rng, events), random_tables(rng)
+    frame["rating"] = np.where(
+        rng.random(events) < 0.3, np.nan, rng.integers(1, 6, events).astype(float)
+    )
+    frame["channel"] = rng.choice([*CHANNELS, None], events, p=[0.5, 0.2, 0.2, 0.1])
+    users["group"] = rng.choice(["a", "b", None], len(users))
+    items["category"] = rng.choice(["shoes", "hats", None], len(items), p=[0.5, 0.3, 0.2])
+    log = EventLog.from_frames(frame, users, items, time_zone=TIME_ZONE)
+    return with_columns(log, frame), Oracle(frame, {"user": users, "item": items}, TIME_ZONE)
+
+
+def with_columns(log: EventLog, frame: pd.DataFrame) -> EventLog:
+    ordered = frame.sort_values("time", kind="stable")
+    channel = pd.Categorical(ordered["channel"], categories=CHANNELS)
+    return replace(
+        log,
+        columns={
+            "rating": EventColumn(ordered["rating"].to_numpy(dtype=np.float64), None),
+            "channel": EventColumn(np.asarray(channel.codes, dtype=np.int32), CHANNELS),
+        },
+    )
