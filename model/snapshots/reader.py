@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.events import Entities, EventLog, PairIndex
+from model.events import Entities, EventLog, PairEvents
 from model.snapshots.aggregates import Feature, aggregate, declared_features
 from model.snapshots.choices import Choices
 from model.snapshots.features import UNKNOWN, FeaturePlan, SnapshotPlan
@@ -47,15 +47,15 @@ class SnapshotReader:
         """The events of each item."""
         return item_history(self.log)
 
-    @cached_property
-    def pair_index(self) -> PairIndex:
+    @property
+    def pair_index(self) -> PairEvents:
         """The codes of the pairs that have events."""
-        return PairIndex.build(self.log.user, self.log.item, self.log.time_us)
+        return self.log.pair_events
 
     @cached_property
     def pairs(self) -> History:
         """The events of each pair that has some."""
-        return History(self.log, self.pair_index.index, self.log.item)
+        return History(self.log, self.pair_index.events, self.log.item)
 
     @cached_property
     def choices(self) -> Choices:
