@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
+from model.checkpoints import Checkpoints, NoCheckpoints
 from model.config import Config, ProgressCallback, StopCallback
 from model.errors import NotEnoughData
 from model.evaluation import Report, TaskGraph
@@ -66,6 +67,7 @@ class SSMTL:
         time_zone: str = "UTC",
         progress: ProgressCallback | None = None,
         stop: StopCallback | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Self:
         """Learn from a log; see `EventLog.from_frames` for the columns.
 
@@ -76,6 +78,8 @@ class SSMTL:
             time_zone: the shop's.
             progress: is told how far the fit has come.
             stop: is asked often; training ends once it says True.
+            checkpoints: what an interrupted fit left, and where this one leaves what it has; the
+                same fit goes on from there, to the same model.
 
         Raises:
             InvalidEvents: the frames are not as asked for.
@@ -96,6 +100,7 @@ class SSMTL:
             self.seed,
             progress or (lambda _: None),
             stop or (lambda: False),
+            checkpoints or NoCheckpoints(),
         )
         self.predictor_ = Predictor(self._artifact)
         return self

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from model.artifact import Artifact, Description
+from model.checkpoints import Checkpoints
 from model.config import Config, Progress, ProgressCallback, StopCallback
 from model.distributions import TaskServing
 from model.errors import NotEnoughData, Stopped
@@ -18,10 +18,12 @@ from model.network import SSMTLNetwork
 from model.snapshots import FoldPart, final_part, folds, watermark_us
 from model.tasks import Task
 from model.training.export import export_network
+from model.training.fingerprint import fingerprint_of
 from model.training.fold import Announce, FoldResult, run_fold
 from model.training.loop import TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.pruning import without_self_supervision
+from model.training.resumption import Resumption
 from model.training.selection import sources_of
 from model.training.self_supervision import is_self_supervised
 
@@ -38,30 +40,30 @@ def fit(
     seed: int,
     progress: ProgressCallback,
     stop: StopCallback,
+    checkpoints: Checkpoints,
 ) -> Artifact:
-    """Learn all tasks from the log.
+    """Learn all tasks from the log, going on from the newest checkpoint of the same fit.
 
     Raises:
         NotEnoughData: the log is too short or too small.
         InvalidTask: what a task asks never or always happens.
         Stopped: `stop` said so.
     """
-    started = time.monotonic()
     if len(log) < MIN_EVENTS:
         raise NotEnoughData(
             f"the log has {len(log)} events, {MIN_EVENTS} are needed to learn from: import more"
         )
+    resumption = Resumption(checkpoints, fingerprint_of(log, tasks, config, seed))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
         everything = final_part(log, tasks, config.max_cutoffs)
         splits = folds(log, tasks, config.max_cutoffs)
-        results = []
         share = (1 - _FINAL_SHARE) / max(len(splits), 1)
-        for index, fold in enumerate(splits):
+        for index in range(len(resumption.results), len(splits)):
             announce = _announcer(progress, stop, index * share, share)
-            results.append(run_fold(log, fold, config, seed, announce, stop))
+            result = run_fold(log, splits[index], config, seed, announce, stop, resumption)
+            resumption.add(result)
         announce = _announcer(progress, stop, 1 - _FINAL_SHARE, _FINAL_SHARE)
-        return _final(log, tasks, everything, config, seed, results, announce, stop, started)
+        return _final(log, tasks, everything, config, seed, resumption, announce, stop)
 
 
 def _announcer(
@@ -83,13 +85,14 @@ def _final(
     part: FoldPart,
     config: Config,
     seed: int,
-    results: Sequence[FoldResult],
+    resumption: Resumption,
     announce: Announce,
     stop: StopCallback,
-    started: float,
 ) -> Artifact:
     """Fit the served network on all cutoffs, for as many epochs as the slowest fold needed."""
     announce("snapshots", 0.0, None, {})
+    results = resumption.results
+    torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     prepared = prepare(log, tasks, part, config, rng)
     best = max((result.epochs for result in results), default=config.max_epochs // 2)
@@ -103,7 +106,10 @@ def _final(
         seed=seed,
     )
     network = run.fit(
-        epochs, lambda epoch, losses: announce("training", epoch / epochs, epoch, losses), stop
+        epochs,
+        lambda epoch, losses: announce("training", epoch / epochs, epoch, losses),
+        stop,
+        resumption,
     )
     announce("testing", 0.0, None, {})
     serving = _serving(tasks, results, prepared)
@@ -115,7 +121,7 @@ def _final(
         tasks={entity: tuple(declared_tasks(own)) for entity, own in prepared.layouts.items()},
         serving=serving,
         seasonal=dict(prepared.seasonal),
-        report=_report(tasks, results, prepared, serving, epochs, started),
+        report=_report(tasks, results, prepared, serving, epochs, resumption.elapsed_s),
         task_graph=_task_graph(tasks, results),
     )
     return _artifact(description, without_self_supervision(network, config), prepared)
@@ -164,7 +170,7 @@ def _report(
     prepared: Prepared,
     serving: dict[str, TaskServing],
     epochs: int,
-    started: float,
+    fit_s: float,
 ) -> Report:
     reports = {name: report for result in results for name, report in result.reports.items()}
     return Report(
@@ -178,7 +184,7 @@ def _report(
         },
         training_rows={entity: len(rows) for entity, rows in prepared.training.items()},
         epochs=epochs,
-        fit_s=time.monotonic() - started,
+        fit_s=fit_s,
         self_supervised_tasks=sum(
             is_self_supervised(task.name)
             for layout in prepared.layouts.values()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from model.config import Config, StopCallback
 from model.distributions import TaskServing
@@ -20,6 +21,7 @@ from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.scoring import Outputs, outputs_of
 from model.training.selection import choose_serving
+from model.training.state import Memory
 from model.training.testing import report_task
 
 Announce = Callable[[str, float, int | None, dict[str, float]], None]
@@ -38,9 +40,17 @@ class FoldResult:
 
 
 def run_fold(
-    log: EventLog, fold: Fold, config: Config, seed: int, announce: Announce, stop: StopCallback
+    log: EventLog,
+    fold: Fold,
+    config: Config,
+    seed: int,
+    announce: Announce,
+    stop: StopCallback,
+    memory: Memory,
 ) -> FoldResult:
     """Train, choose and test the tasks of one fold."""
+    # Nothing random comes from what went before, so that a fit can begin with any fold.
+    torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     announce("snapshots", 0.0, None, {})
     prepared = prepare(log, fold.tasks, fold.training, config, rng)
@@ -57,6 +67,7 @@ def run_fold(
         config.max_epochs,
         lambda epoch, losses: announce("training", epoch / config.max_epochs, epoch, losses),
         stop,
+        memory,
     )
     announce("testing", 0.0, None, {})
     return _conclude(network, prepared, fold, validation, run.best_epoch, config, rng)

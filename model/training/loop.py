@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +18,20 @@ from model.training.examples import Examples
 from model.training.loss import TaskWeights, training_loss
 from model.training.scoring import mean_nll, outputs_of
 from model.training.self_supervision import is_self_supervised
+from model.training.state import (
+    Memory,
+    Oblivion,
+    TrainingState,
+    copies_of,
+    optimizer_tensors,
+    prefixed,
+    set_optimizer,
+    set_tensors,
+    stacked,
+    tensors_of,
+    under,
+    unstacked,
+)
 
 AVERAGING = 0.98
 WARM_UP_STEPS = 50
@@ -50,12 +63,40 @@ class TrainingRun:
     best_epoch: int = 0
     best_loss: float = field(default=float("inf"))
 
-    def fit(self, epochs: int, on_epoch: EpochCallback, stop: StopCallback) -> SSMTLNetwork:
+    def fit(
+        self,
+        epochs: int,
+        on_epoch: EpochCallback,
+        stop: StopCallback,
+        memory: Memory | None = None,
+    ) -> SSMTLNetwork:
         """Train for at most so many epochs; returns the averaged network of the best one.
+
+        With a memory that has a state it goes on from there, to the same bits.
 
         Raises:
             Stopped: `stop` said so.
         """
+        memory = memory or Oblivion()
+        self._begin()
+        state = memory.recall()
+        if state is not None:
+            self._restore(state)
+        while self._epoch < epochs and self._epoch - self.best_epoch < self.config.patience:
+            losses = self._train_epoch(stop, memory)
+            self._epoch += 1
+            validated = self._validate(self._averaged.module)
+            # Without validation labels every epoch is the best so far.
+            loss = float(np.mean(list(validated.values()))) if validated else -float(self._epoch)
+            if loss < self.best_loss:
+                self.best_loss, self.best_epoch = loss, self._epoch
+                self._best = copies_of(self._averaged.module)
+            memory.keep(self._state())
+            on_epoch(self._epoch, validated or losses)
+        set_tensors(self.network, self._best)
+        return self.network.eval()
+
+    def _begin(self) -> None:
         self._generator = torch.Generator().manual_seed(self.seed)
         self._rng = np.random.default_rng(self.seed)
         self._optimizer = make_optimizer(self.network, self.config)
@@ -65,49 +106,86 @@ class TrainingRun:
             )
             for entity in self.training
         }
-        averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
-        best = copy.deepcopy(self.network.state_dict())
-        for epoch in range(1, epochs + 1):
-            losses = self._train_epoch(averaged, stop)
-            validated = self._validate(averaged.module)
-            # Without validation labels every epoch is the best so far.
-            loss = float(np.mean(list(validated.values()))) if validated else -float(epoch)
-            if loss < self.best_loss:
-                self.best_loss, self.best_epoch = loss, epoch
-                best = copy.deepcopy(averaged.module.state_dict())
-            on_epoch(epoch, validated or losses)
-            if epoch - self.best_epoch >= self.config.patience:
-                break
-        self.network.load_state_dict(best)
-        return self.network.eval()
+        self._averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
+        self._best = copies_of(self.network)
+        self._epoch: int = 0  # epochs that are over
+        self._step: int = 0  # steps of this epoch that are over
+        self._recorded: dict[str, list[Tensor]] = {}  # their (T,) mean nats
+        self._order = self._rng.bit_generator.state  # what this epoch's order of rows comes from
 
-    def _train_epoch(self, averaged: AveragedModel, stop: StopCallback) -> dict[str, float]:
+    def _state(self) -> TrainingState:
+        """All that changes, between two steps."""
+        groups = self._optimizer.state_dict()["param_groups"]
+        return TrainingState(
+            tensors={
+                **prefixed("network", tensors_of(self.network)),
+                **prefixed("averaged", tensors_of(self._averaged)),
+                **prefixed("best", self._best),
+                **prefixed("optimizer", optimizer_tensors(self._optimizer)),
+                **prefixed("recorded", stacked(self._recorded)),
+                "random.torch": torch.get_rng_state(),
+                "random.generator": self._generator.get_state(),
+            },
+            facts={
+                "epoch": self._epoch,
+                "step": self._step,
+                "best_epoch": self.best_epoch,
+                "best_loss": self.best_loss,
+                "order": self._order,
+                "groups": groups,
+            },
+        )
+
+    def _restore(self, state: TrainingState) -> None:
+        tensors, facts = state.tensors, state.facts
+        set_tensors(self.network, under("network", tensors))
+        set_tensors(self._averaged, under("averaged", tensors))
+        self._best = under("best", tensors)
+        set_optimizer(self._optimizer, under("optimizer", tensors), facts["groups"])
+        self._recorded = unstacked(under("recorded", tensors))
+        torch.set_rng_state(tensors["random.torch"])
+        self._generator.set_state(tensors["random.generator"])
+        self._epoch, self._step = facts["epoch"], facts["step"]
+        self.best_epoch, self.best_loss = facts["best_epoch"], facts["best_loss"]
+        self._rng.bit_generator.state = facts["order"]
+
+    def _train_epoch(self, stop: StopCallback, memory: Memory) -> dict[str, float]:
         self.network.train()
-        recorded: dict[str, list[Tensor]] = {}
-        for entity, rows in self._steps():
+        self._order = self._rng.bit_generator.state
+        for entity, rows in self._steps()[self._step :]:
             if stop():
                 raise Stopped("the training was stopped")
-            examples = self.training[entity]
-            loss, nll = training_loss(
-                self.network,
-                self.network.kind(entity),
-                examples.batch(rows),
-                [labels[rows] for labels in examples.labels],
-                examples.offsets[rows],
-                examples.weights[rows],
-                self._weights[entity],
-                self._generator,
-            )
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            self._optimizer.step()
-            self._warm_up()
-            averaged.update_parameters(self.network)
-            recorded.setdefault(entity, []).append(mean_nll(nll, examples.weights[rows]))
+            nll_T = self._train_step(entity, rows)
+            self._recorded.setdefault(entity, []).append(nll_T)
+            self._step += 1
+            if memory.is_due():
+                memory.keep(self._state())
+        recorded, self._recorded = self._recorded, {}
+        self._step, self._order = 0, self._rng.bit_generator.state
         return self._relative(
             {entity: torch.stack(parts).nanmean(dim=0) for entity, parts in recorded.items()}
         )
+
+    def _train_step(self, entity: EntityKind, rows: np.ndarray) -> Tensor:
+        """One batch; its (T,) mean nats."""
+        examples = self.training[entity]
+        loss, nll = training_loss(
+            self.network,
+            self.network.kind(entity),
+            examples.batch(rows),
+            [labels[rows] for labels in examples.labels],
+            examples.offsets[rows],
+            examples.weights[rows],
+            self._weights[entity],
+            self._generator,
+        )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimizer.step()
+        self._warm_up()
+        self._averaged.update_parameters(self.network)
+        return mean_nll(nll, examples.weights[rows])
 
     def _steps(self) -> list[tuple[EntityKind, np.ndarray]]:
         """The batches of one epoch, kinds mixed at random.
