@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.events import EventLog
 from model.events.attributes import Attribute, Data, find_attribute
+from model.events.index import row_type
 from model.tasks import Condition
 
-RowNumbers = NDArray[np.int64]
+RowNumbers = NDArray[np.integer[Any]]
 _COMPARE: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -65,8 +67,9 @@ class Choices:
     def _choose(self, event_type: str | None, where: tuple[Condition, ...]) -> RowNumbers:
         if not where:
             if event_type is None:
-                return np.arange(len(self.log), dtype=np.int64)
-            return np.flatnonzero(self.log.is_type(event_type)).astype(np.int64)
+                return np.arange(len(self.log), dtype=row_type(len(self.log)))
+            chosen = np.flatnonzero(self.log.is_type(event_type))
+            return chosen.astype(row_type(len(self.log)))
         *others, last = where
         attribute = self.attribute(last.attribute)
         if last.op == "==" and attribute.values is not None:
@@ -91,7 +94,7 @@ class Choices:
             bounds = np.searchsorted(codes[order], np.arange(len(attribute.values) + 1))
             self._by_value[key] = rows[order], bounds.astype(np.int64)
         if last.value not in attribute.values:
-            return np.zeros(0, dtype=np.int64)
+            return np.zeros(0, dtype=row_type(len(self.log)))
         rows, bounds = self._by_value[key]
         code = attribute.values.index(str(last.value))
         return rows[bounds[code] : bounds[code + 1]]

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY, EventLog
-from model.events.calendar import local_days
 from model.snapshots.choices import RowNumbers
 from model.tasks import EntityKind
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+_MINUTES_PER_DAY = 1440
 _MAX_CELLS = 2**27
 """So many (entity, day) cells are marked at once; beyond them days are sorted."""
 
@@ -81,7 +81,9 @@ class Outcomes:
     def happened(self, choice: RowNumbers, after_us: int, until_us: int) -> Happened:
         """The events of a choice with `after < t <= until`."""
         first, owner = self._owner(after_us, until_us)
-        start, end = np.searchsorted(choice, [first, first + len(owner)])
+        # In the type of the rows: else all of them would be cast.
+        bounds = np.array([first, first + len(owner)], dtype=choice.dtype)
+        start, end = np.searchsorted(choice, bounds)
         rows = choice[start:end]
         owner = owner[rows - first]
         own = owner >= 0
@@ -105,7 +107,7 @@ class Outcomes:
         """(R,) on how many days of the shop's calendar there is an event."""
         if not len(found.rows):
             return np.zeros(len(self.asked))
-        day = local_days(self.log.time_us[found.rows], self.log.time_zone)
+        day = self.log.local_minute[found.rows].astype(np.int64) // _MINUTES_PER_DAY
         day -= day.min()
         width = int(day.max()) + 1
         cell = found.owner * width + day
