@@ -1,11 +1,11 @@
 """The event log and its indices by user, item and pair."""
 
 from model.events.calendar import PERIOD_LABELS, exposure_hours, period_codes
+from model.events.entities import Entities
+from model.events.frames import EventColumn
 from model.events.index import EntityEvents, PairEvents
 from model.events.log import (
     MICROSECONDS_PER_DAY,
-    Entities,
-    EventColumn,
     EventLog,
     to_datetime,
     to_microseconds,

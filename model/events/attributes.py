@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from model.events.log import Entities, EventColumn, EventLog
+from model.events.entities import Entities
+from model.events.frames import coded_column
+from model.events.log import EventLog
 
 Owner = Literal["user", "item", "event"]
 Data = NDArray[np.float64] | NDArray[np.int32]
@@ -94,11 +95,3 @@ def _of_table(owner: Literal["user", "item"], table: Entities, column: str) -> A
         return None
     coded = coded_column(table.attributes[column])
     return Attribute(owner, coded.data, coded.values)
-
-
-def coded_column(column: pd.Series) -> EventColumn:
-    """Numbers as they are, all else as codes of its texts."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return EventColumn(column.to_numpy(dtype=np.float64, na_value=np.nan), None)
-    codes, values = pd.factorize(column.where(column.isna(), column.astype("str")), sort=True)
-    return EventColumn(codes.astype(np.int32), tuple(map(str, values)))

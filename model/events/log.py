@@ -13,52 +13,30 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from model.errors import InvalidEvents
+from model.events.amounts import Amounts
 from model.events.calendar import local_minutes
+from model.events.entities import Entities, ids_of
+from model.events.frames import (
+    EventColumn,
+    check_columns,
+    check_type_names,
+    check_zone,
+    further_columns,
+    microseconds_of,
+    numbers_of,
+)
 from model.events.index import EntityEvents, PairEvents
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNIT_STEP = 2.0**-20
-"""The grain of quantities: sums of up to 8 billion units are exact in float64."""
-MAX_AMOUNT = 1e12
-"""The largest quantity, price or value."""
-MAX_TYPE_NAME = 200
-REQUIRED_COLUMNS = ("user", "item", "time", "event_type")
-
-
-@dataclass(frozen=True)
-class Entities:
-    """The users or the items: `attributes` has a row for each of `ids`, in that order."""
-
-    ids: pd.Index
-    attributes: pd.DataFrame
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def codes(self, ids: pd.Series | pd.Index | list[str]) -> NDArray[np.int32]:
-        """The codes of these ids, -1 for an id that is missing or unknown."""
-        return self.ids.get_indexer(pd.Index(ids)).astype(np.int32)
-
-
-@dataclass(frozen=True)
-class EventColumn:
-    """A further column of the events: numbers, or codes of texts.
-
-    Attributes:
-        data: (N,) float64 with NaN for missing, or int32 codes into `values` with -1 for missing.
-        values: the texts, sorted; None for numbers.
-    """
-
-    data: NDArray[np.float64] | NDArray[np.int32]
-    values: tuple[str, ...] | None
+ROW_COLUMNS = ("user", "item", "time_us", "event_type", "units", "price_cents", "value_cents")
+"""What a log has per event, besides further columns."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +117,13 @@ class EventLog:
     def until(self, time_us: int) -> EventLog:
         """The same log as it was at a time: events after it are gone, codes stay."""
         end = int(np.searchsorted(self.time_us, time_us, side="right"))
-        names = ("user", "item", "time_us", "event_type", "units", "price_cents", "value_cents")
         return replace(
             self,
             columns={
                 name: replace(column, data=column.data[:end])
                 for name, column in self.columns.items()
             },
-            **{name: getattr(self, name)[:end] for name in names},
+            **{name: getattr(self, name)[:end] for name in ROW_COLUMNS},
         )
 
     @classmethod
@@ -161,7 +138,8 @@ class EventLog:
 
         Args:
             events: `user`, `item` (either may be missing in a row), `time` (naive times are
-                local to `time_zone`), `event_type`; optional `quantity`, `price`, `value`.
+                local to `time_zone`; the whole column may be absent), `event_type`; optional
+                `quantity`, `price`, `value`, and further columns of numbers or texts.
             users: `user` and any attributes.
             items: `item` and any attributes.
             time_zone: the shop's, as an IANA name; months and weekdays are counted in it.
@@ -170,29 +148,22 @@ class EventLog:
             InvalidEvents: a column is missing, a row has neither user nor item, a time or type is
                 missing, or a time or amount cannot be read or is too large.
         """
-        _check_zone(time_zone)
-        missing = [column for column in REQUIRED_COLUMNS if column not in events.columns]
-        if missing:
-            raise InvalidEvents(
-                f"the events have no column {missing[0]!r}; they have {list(events.columns)}"
-            )
-        time_us = _to_microseconds(events["time"], time_zone)
+        check_zone(time_zone)
+        check_columns(events)
+        has_time = "time" in events.columns
+        zeros = np.zeros(len(events), dtype=np.int64)
+        time_us = microseconds_of(events["time"], time_zone) if has_time else zeros
         order = np.argsort(time_us, kind="stable")
-        user_ids, item_ids = _as_ids(events["user"]), _as_ids(events["item"])
+        user_ids, item_ids = ids_of(events["user"]), ids_of(events["item"])
         if bool((user_ids.isna() & item_ids.isna()).any()):
             raise InvalidEvents("an event has neither a user nor an item: give at least one")
         if bool(events["event_type"].isna().any()):
             raise InvalidEvents("an event has no event_type: fill it in")
-        user_table = _entities("user", user_ids, users)
-        item_table = _entities("item", item_ids, items)
+        user_table = Entities.of("user", pd.Index(user_ids.dropna().unique()), users)
+        item_table = Entities.of("item", pd.Index(item_ids.dropna().unique()), items)
         types = pd.Categorical(events["event_type"].astype("str"))
-        _check_type_names(types.categories)
-        quantity = _number(events, "quantity")
-        price = _number(events, "price")
-        value = _number(events, "value")
-        value = np.where(np.isnan(value), quantity * price, value)
-        for name, amounts in (("quantity", quantity), ("price", price), ("value", value)):
-            _check_size(name, amounts)
+        check_type_names(types.categories)
+        amounts = Amounts.of(*(numbers_of(events, name) for name in ("quantity", "price", "value")))
         return cls(
             users=user_table,
             items=item_table,
@@ -202,11 +173,16 @@ class EventLog:
             item=item_table.codes(item_ids)[order],
             time_us=time_us[order],
             event_type=np.asarray(types.codes, dtype=np.int16)[order],
-            units=_to_units(quantity)[order],
-            price_cents=_to_cents(price, absent=-1)[order],
-            value_cents=_to_cents(value, absent=0)[order],
-            has_value=bool((~np.isnan(value)).any()),
-            has_quantity=bool((~np.isnan(quantity)).any()),
+            units=amounts.units[order],
+            price_cents=amounts.price_cents[order],
+            value_cents=amounts.value_cents[order],
+            has_value=amounts.has_value,
+            has_quantity=amounts.has_quantity,
+            has_time=has_time,
+            columns={
+                name: replace(column, data=column.data[order])
+                for name, column in further_columns(events).items()
+            },
         )
 
 
@@ -225,91 +201,3 @@ def to_microseconds(moment: datetime) -> int:
         raise InvalidEvents(f"the time {moment} has no zone: attach one")
     # Not `pd.Timestamp.value`: that counts nanoseconds whatever the unit.
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _check_zone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InvalidEvents(f"unknown time zone {name!r}: use an IANA name, e.g. UTC") from error
-
-
-def _to_microseconds(times: pd.Series, time_zone: str) -> NDArray[np.int64]:
-    try:
-        parsed = pd.to_datetime(times)
-    except ValueError as error:
-        raise InvalidEvents(f"the column 'time' cannot be read: {error}") from error
-    if bool(parsed.isna().any()):
-        raise InvalidEvents("an event has no time: fill it in or leave the event out")
-    if parsed.dt.tz is None:
-        parsed = parsed.dt.tz_localize(time_zone, ambiguous="NaT", nonexistent="shift_forward")
-        if bool(parsed.isna().any()):
-            raise InvalidEvents(
-                f"an event's local time occurs twice in {time_zone} (clocks were set back): "
-                "give times with an offset"
-            )
-    utc = parsed.dt.tz_convert("UTC").dt.as_unit("us")
-    return np.asarray(utc.astype("int64"), dtype=np.int64)
-
-
-def _check_type_names(names: pd.Index) -> None:
-    for name in map(str, names):
-        if not 0 < len(name) <= MAX_TYPE_NAME or "\0" in name:
-            raise InvalidEvents(
-                f"the event type {name[:40]!r} is no name: take 1 to {MAX_TYPE_NAME} characters, "
-                "none of them zero"
-            )
-
-
-def _as_ids(column: pd.Series) -> pd.Series:
-    """Text; whole numbers that a missing value has made fractions are written as whole."""
-    if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
-        column = column.astype("Int64")
-    present = column.notna()
-    ids = pd.Series(None, index=column.index, dtype="str")
-    ids[present] = column[present].astype("str")
-    return ids
-
-
-def _entities(name: str, seen: pd.Series, table: pd.DataFrame | None) -> Entities:
-    seen_ids = pd.Index(seen.dropna().unique())
-    if table is None:
-        ids = pd.Index(np.sort(seen_ids.to_numpy().astype(object)), dtype="str")
-        return Entities(ids=ids, attributes=pd.DataFrame(index=range(len(ids))))
-    if name not in table.columns:
-        raise InvalidEvents(f"the {name}s have no column {name!r}; they have {list(table.columns)}")
-    table = table.assign(**{name: _as_ids(table[name])}).dropna(subset=[name])
-    table = table.drop_duplicates(subset=[name], keep="last").set_index(name)
-    union = seen_ids.union(table.index)
-    ids = pd.Index(np.sort(union.to_numpy().astype(object)), dtype="str")
-    return Entities(ids=ids, attributes=table.reindex(ids).reset_index(drop=True))
-
-
-def _number(events: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    if column not in events.columns:
-        return np.full(len(events), np.nan)
-    try:
-        numbers = pd.to_numeric(events[column])
-    except (TypeError, ValueError) as error:
-        raise InvalidEvents(f"the column {column!r} is not of numbers: {error}") from error
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _check_size(name: str, amounts: NDArray[np.float64]) -> None:
-    too_large = np.flatnonzero(np.abs(amounts) > MAX_AMOUNT)
-    if len(too_large):
-        raise InvalidEvents(
-            f"an event has the {name} {amounts[too_large[0]]:g}: at most {MAX_AMOUNT:g} is allowed"
-        )
-
-
-def _to_units(quantity: NDArray[np.float64]) -> NDArray[np.float64]:
-    units: NDArray[np.float64] = np.rint(quantity / UNIT_STEP) * UNIT_STEP
-    return np.where(np.isnan(units), 1.0, units)
-
-
-def _to_cents(money: NDArray[np.float64], *, absent: int) -> NDArray[np.int64]:
-    cents: NDArray[np.int64] = np.where(
-        np.isnan(money), float(absent), np.rint(money * 100)
-    ).astype(np.int64)
-    return cents

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,10 +62,33 @@ def test_frames_put_together_have_an_index_that_repeats() -> None:
     assert list(log.users.ids) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("column", ["user", "item", "time", "event_type"])
+@pytest.mark.parametrize("column", ["user", "item", "event_type"])
 def test_a_missing_column_is_named(column: str) -> None:
     with pytest.raises(InvalidEvents, match=f"no column '{column}'; they have"):
         EventLog.from_frames(events().drop(columns=column))
+
+
+def test_without_times_the_rows_keep_their_order() -> None:
+    log = EventLog.from_frames(events().drop(columns="time"))
+    assert not log.has_time
+    assert log.user.tolist() == [1, 0, 1]
+    assert log.time_us.tolist() == [0, 0, 0]
+    assert EventLog.from_frames(events()).has_time
+
+
+def test_further_columns_are_numbers_or_codes_of_texts() -> None:
+    log = EventLog.from_frames(events(shade=["red", None, "blue"], rating=[5, None, 3]))
+    assert list(log.columns) == ["rating", "shade"]
+    rating, shade = (astuple(log.columns[name]) for name in ("rating", "shade"))
+    assert np.array_equal(rating[0], [np.nan, 5, 3], equal_nan=True)
+    assert rating[1] is None
+    assert shade[0].tolist() == [-1, 1, 0]
+    assert shade[1] == ("blue", "red")
+    cut = log.until(log.first_us)
+    assert {name: len(column.data) for name, column in cut.columns.items()} == {
+        "rating": 1,
+        "shade": 1,
+    }
 
 
 def test_tables_without_their_id_are_refused() -> None:
