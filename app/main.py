@@ -19,6 +19,7 @@ from app.api import (
     model_versions,
     predictions,
     problems,
+    schedules,
     tasks,
     training_jobs,
 )
@@ -32,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     imports.router,
     tasks.router,
     training_jobs.router,
+    schedules.router,
     model_versions.router,
     aliases.router,
     predictions.router,

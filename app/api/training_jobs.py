@@ -46,6 +46,12 @@ class TrainingJobRequest(BaseModel):
         default=Config(), description="hyperparameters; the defaults need no tuning"
     )
 
+    @property
+    def request(self) -> TrainingRequest:
+        """As the domain takes it."""
+        names = None if self.tasks is None else tuple(self.tasks)
+        return TrainingRequest(names, self.seed, self.config)
+
 
 class JobProgress(BaseModel):
     """How far a job has come."""
@@ -73,6 +79,7 @@ class TrainingJob(BaseModel):
     id: str
     dataset: str
     state: State
+    schedule: str | None = Field(description="name of the schedule that made it")
     tasks: list[str]
     seed: int
     dataset_revision: int = Field(description="of the data when the job was submitted")
@@ -123,9 +130,7 @@ def submit_training_job(
     The same `Idempotency-Key` with the same body gives the same job for ever. A dataset's jobs run
     one after the other.
     """
-    body = body or TrainingJobRequest()
-    names = None if body.tasks is None else tuple(body.tasks)
-    request = TrainingRequest(names, body.seed, body.config)
+    request = (body or TrainingJobRequest()).request
     row = get_dataset(session, dataset, lock=True)
     found = training_jobs.submit_training(session, row, request, idempotency_key)
     response.headers["Location"] = f"/v1/training-jobs/{found.job.id}"
@@ -231,6 +236,7 @@ def _shown(found: training_jobs.TrainingJob) -> TrainingJob:
         id=job.id,
         dataset=found.dataset_name,
         state=job.state,
+        schedule=job.schedule,
         tasks=[task["name"] for task in job.arguments["tasks"]],
         seed=job.arguments["seed"],
         dataset_revision=job.arguments["dataset_revision"],

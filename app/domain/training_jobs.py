@@ -36,10 +36,20 @@ class TrainingRequest:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "tasks": self.task_names and list(self.task_names),
+            "tasks": None if self.task_names is None else list(self.task_names),
             "seed": self.seed,
             "config": self.config.model_dump(mode="json"),
         }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> TrainingRequest:
+        """The request of which this is the `document`."""
+        names = document["tasks"]
+        return cls(
+            task_names=None if names is None else tuple(names),
+            seed=document["seed"],
+            config=Config.model_validate(document["config"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,10 @@ def submit_training(
     dataset: Dataset,
     request: TrainingRequest,
     idempotency_key: str | None = None,
+    *,
+    schedule: str | None = None,
 ) -> TrainingJob:
-    """Queue a training of the tasks as they are declared now.
+    """Queue a training of the tasks as they are declared now; `schedule` says what made it.
 
     The dataset must be locked, so that it is not deleted meanwhile.
 
@@ -77,7 +89,7 @@ def submit_training(
             "tasks": [task.model_dump(mode="json") for task in chosen],
             "dataset_revision": dataset.revision,
         }
-        new = NewJob(KIND, dataset.id, arguments, new.request)
+        new = NewJob(KIND, dataset.id, arguments, new.request, schedule=schedule)
         job = submit(session, new, idempotency_key=idempotency_key)
     return TrainingJob(job, dataset.name)
 

@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.worker.handlers import HANDLERS
 from app.worker.pulse import Pulse
 from app.worker.supervision import Supervision, Surroundings
+from app.worker.timekeeping import timekeeping
 
 _REST_AFTER_ERROR_S = 1.0
 
@@ -50,24 +51,30 @@ def run_worker(
     # A worker that is stopped while it holds its job's row must not keep others from taking over.
     engine = make_engine(settings.resolved_database_url, idle_transaction_s=settings.lease_s)
     pulse = Pulse(settings.pulse_file)
-    surroundings = Surroundings(settings, make_session_factory(engine), stopping, pulse)
+    sessions = make_session_factory(engine)
+    surroundings = Surroundings(settings, sessions, stopping, pulse)
     worker = Worker(surroundings, handlers)
     log.info("worker started", worker=worker.name)
     try:
-        while not stopping.is_set():
-            try:
-                found = worker.step()
-            except Exception:
-                # One bad turn, e.g. the database is away, must not end the worker.
-                log.exception("the worker's turn failed", worker=worker.name)
-                stopping.wait(_REST_AFTER_ERROR_S)
-            else:
-                pulse.beat()
-                if not found:
-                    stopping.wait(settings.poll_s)
+        with timekeeping(settings, sessions):
+            while not stopping.is_set():
+                _turn(worker, surroundings)
     finally:
         engine.dispose()
         log.info("worker stopped", worker=worker.name)
+
+
+def _turn(worker: Worker, surroundings: Surroundings) -> None:
+    try:
+        found = worker.step()
+    except Exception:
+        # One bad turn, e.g. the database is away, must not end the worker.
+        log.exception("the worker's turn failed", worker=worker.name)
+        surroundings.stopping.wait(_REST_AFTER_ERROR_S)
+    else:
+        surroundings.pulse.beat()
+        if not found:
+            surroundings.stopping.wait(surroundings.settings.poll_s)
 
 
 class Worker:

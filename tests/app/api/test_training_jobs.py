@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,78 +8,23 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
-from app.db.tables import Dataset, Import, Part, TaskRow
+from app.db.tables import TaskRow
 from app.db.types import utc_now
 from app.jobs.claim import claim
 from app.jobs.ending import Failure, fail, finish
 from app.jobs.journal import write_log
 from app.jobs.lease import Run
+from model.tasks import Task
+from tests.app.declared_shop import BUYS, SPENDS, add_dataset, add_events, declare_shop
 
 Sessions = sessionmaker[Session]
-
-BUYS = {
-    "entity": "user",
-    "target": {"kind": "occurs", "event_type": "purchase"},
-    "horizon_days": 30,
-    "weight": 1.0,
-}
-SPENDS = {**BUYS, "target": {"kind": "sum", "event_type": "purchase"}}
 
 
 @pytest.fixture
 def shop(session_factory: Sessions) -> str:
     """A dataset with two declared tasks and a year of events."""
     with transaction(session_factory) as session:
-        dataset = add_dataset(session, "shop")
-        add_events(session, dataset)
-        for name, declaration in (("buys_30d", BUYS), ("spends_30d", SPENDS)):
-            session.add(TaskRow(dataset_id=dataset.id, name=name, declaration=declaration))
-    return "shop"
-
-
-def add_dataset(session: Session, name: str) -> Dataset:
-    dataset = Dataset(name=name, time_zone="UTC", mapping={}, revision=1)
-    session.add(dataset)
-    session.flush()
-    return dataset
-
-
-def add_events(session: Session, dataset: Dataset) -> None:
-    first_at = datetime(2025, 1, 1, tzinfo=UTC)
-    counted = {
-        "rows_read": 1000,
-        "rows_accepted": 1000,
-        "rows_duplicate": 0,
-        "rows_rejected": 0,
-    }
-    upload = Import(
-        dataset_id=dataset.id,
-        table="events",
-        format="csv",
-        on_error="abort",
-        rejections_by_code={},
-        rejections=[],
-        dataset_revision=1,
-        **counted,
-    )
-    session.add(upload)
-    session.flush()
-    session.add(
-        Part(
-            dataset_id=dataset.id,
-            import_id=upload.id,
-            table="events",
-            path=f"datasets/{dataset.id}/part.parquet",
-            sha256="0",
-            rows=1000,
-            bytes=1,
-            first_at=first_at,
-            last_at=first_at + timedelta(days=365),
-            event_types={"purchase": 1000},
-            counts={"new_users": 9, "new_items": 9, "value": 1000, "quantity": 1000, "item": 1000},
-            schema_version=1,
-        )
-    )
+        return declare_shop(session).name
 
 
 def submit(client: TestClient, shop: str, body: Any = None, key: str | None = None) -> Any:
@@ -119,11 +63,11 @@ def test_the_declarations_are_frozen(
     with transaction(session_factory) as session:
         for row in session.query(TaskRow):
             session.delete(row)
-    tasks = {task["name"]: task for task in claim_next(session_factory).arguments["tasks"]}
-    assert tasks == {
-        "buys_30d": {"name": "buys_30d", **BUYS},
-        "spends_30d": {"name": "spends_30d", **SPENDS, "target": SPENDS["target"]},
-    }
+    frozen = [Task.model_validate(task) for task in claim_next(session_factory).arguments["tasks"]]
+    assert frozen == [
+        Task.model_validate({"name": "buys_30d", **BUYS}),
+        Task.model_validate({"name": "spends_30d", **SPENDS}),
+    ]
 
 
 def test_what_cannot_be_trained_is_refused_with_a_way_out(

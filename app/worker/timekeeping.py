@@ -1,0 +1,73 @@
+"""What is due by the clock, whatever jobs the worker is busy with: schedules make their jobs.
+
+Every worker of the pool looks, in a thread of its own; who comes second finds it done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.engine import transaction
+from app.domain.firing import due_schedules, fire
+from app.settings import Settings
+
+_PATIENCE_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Timekeeper:
+    """Looks at the clock every `schedule_check_s` seconds."""
+
+    def __init__(self, settings: Settings, sessions: sessionmaker[Session]) -> None:
+        self._settings = settings
+        self._sessions = sessions
+
+    def turn(self) -> None:
+        """Do once what is due."""
+        with transaction(self._sessions, write=False) as session:
+            due = due_schedules(session)
+        for schedule_id in due:
+            self._fire(schedule_id)
+
+    def keep(self, stopping: threading.Event) -> None:
+        """Turn until `stopping` is set."""
+        while not stopping.wait(self._settings.schedule_check_s):
+            try:
+                self.turn()
+            except Exception:
+                # One bad turn, e.g. the database is away, must not end the clock.
+                log.exception("the clock's turn failed")
+
+    def _fire(self, schedule_id: int) -> None:
+        try:
+            with transaction(self._sessions) as session:
+                fired = fire(session, schedule_id)
+        except Exception:
+            log.exception("a schedule failed", schedule=schedule_id)  # the others still run
+            return
+        if fired is None:
+            return
+        if fired.last_error is None:
+            log.info("a schedule made a job", schedule=fired.name, job=fired.last_job_id)
+        else:
+            log.warning("a schedule made no job", schedule=fired.name, **fired.last_error)
+
+
+@contextmanager
+def timekeeping(settings: Settings, sessions: sessionmaker[Session]) -> Iterator[None]:
+    """While inside, what is due is done; at the end a busy database is not waited for."""
+    ended = threading.Event()
+    keeper = Timekeeper(settings, sessions)
+    thread = threading.Thread(target=keeper.keep, args=(ended,), name="clock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(_PATIENCE_S)
