@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,8 @@ def publish(
 ) -> ModelVersion:
     """Store a trained model with its predictions as the dataset's next version.
 
-    The first version becomes the champion; later ones wait until the alias is moved.
+    The first version becomes the champion; later ones wait until the alias is moved. Nobody waits
+    for the predictions: only then, when the number is given, is the dataset locked.
 
     Args:
         session: its transaction shows the version and all predictions at once.
@@ -49,13 +51,9 @@ def publish(
         cutoff_at: when the predictions were made at.
         predictions: rows of the prediction table, without the version; read once, in chunks.
     """
-    # Locked, so that two trainings that end at once do not take the same number.
-    session.execute(
-        select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(key_share=True)
-    )
     version = ModelVersion(
         dataset_id=dataset_id,
-        number=_last_number(session, dataset_id) + 1,
+        number=_provisional_number(),
         job_id=job_id,
         artifact_path=artifact_path,
         dataset_revision=dataset_revision,
@@ -67,6 +65,12 @@ def publish(
     session.add(version)
     session.flush()
     store_predictions(session, version, predictions)
+    # Locked, so that two trainings that end at once do not take the same number.
+    session.execute(
+        select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(key_share=True)
+    )
+    version.number = _last_number(session, dataset_id) + 1
+    session.flush()
     if session.get(Alias, (dataset_id, CHAMPION)) is None:
         session.add(Alias(dataset_id=dataset_id, name=CHAMPION, model_version_id=version.id))
         session.flush()
@@ -113,6 +117,11 @@ def trained_tasks(version: ModelVersion) -> dict[str, Task]:
     return {task["name"]: Task.model_validate(task) for task in version.tasks}
 
 
+def _provisional_number() -> int:
+    """That no other version has; nobody sees it outside the transaction that publishes."""
+    return -1 - secrets.randbelow(_LARGEST_NUMBER)
+
+
 def _last_number(session: Session, dataset_id: int) -> int:
     numbers = select(func.max(ModelVersion.number)).where(ModelVersion.dataset_id == dataset_id)
-    return session.scalar(numbers) or 0
+    return session.scalar(numbers.where(ModelVersion.number > 0)) or 0

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.engine import transaction
 from app.db.tables import Dataset, ModelVersion, Prediction
 from app.domain.aliases import get_alias
+from app.domain.datasets import get_dataset
 from app.domain.model_versions import CHAMPION, get_version, list_versions
 from app.errors import NotFound
 from tests.app.domain.conftest import CUTOFF_AT, publish_one, row_of
@@ -50,6 +51,25 @@ def test_versions_published_at_once_have_different_numbers(
     with ThreadPoolExecutor(4) as pool:
         numbers = list(pool.map(publish_in_own_transaction, range(4)))
     assert sorted(numbers) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_nobody_waits_for_the_predictions_of_a_version(
+    session_factory: Sessions, dataset: Dataset
+) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        yield row_of("u1", 0.5)
+        with transaction(session_factory) as other:
+            changed = get_dataset(other, dataset.name, lock=True)  # as an import does
+            changed.revision += 1
+            publish_one(other, changed)
+        yield row_of("u2", 0.5)
+
+    with transaction(session_factory) as session:
+        assert publish_one(session, dataset, rows()).number == 2
+    with transaction(session_factory, write=False) as session:
+        assert get_dataset(session, dataset.name).revision == 4
+        assert champion(session, dataset) == 1
 
 
 def test_a_version_appears_with_all_its_predictions_or_not_at_all(
