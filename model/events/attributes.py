@@ -19,6 +19,8 @@ from model.events.log import EventLog
 
 Owner = Literal["user", "item", "event"]
 Data = NDArray[np.float64] | NDArray[np.int32]
+AMOUNTS = ("quantity", "price", "value")
+"""What every event has: numbers, 1, missing and 0 where the log does not give them."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def _owners(log: EventLog, owner: Owner) -> NDArray[np.int32]:
 
 
 def attribute_names(log: EventLog) -> Iterator[str]:
-    """All attributes that the log has, the tables' first."""
+    """All attributes that the log has, the tables' first, the amounts of every event last."""
     for owner, table in (("item", log.items), ("user", log.users)):
         for name in table.attributes.columns:
             yield f"{owner}.{name}"
-    for name in log.columns:
+    for name in (*log.columns, *(name for name in AMOUNTS if name not in log.columns)):
         yield f"event.{name}"
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.events import EventLog
 from model.snapshots.choices import Choices
-from model.tasks import Column, Next, Task
+from model.tasks import Column, Next, Task, asked_attribute
 
 Classes = tuple[str, ...]
 
@@ -34,19 +34,18 @@ def learn_classes(log: EventLog, tasks: Iterable[Task]) -> dict[str, Classes]:
     found: dict[str, Classes] = {}
     for task in tasks:
         if isinstance(task.target, Next | Column):
-            classes = _classes(choices, task.target)
+            classes = _classes(choices, task)
             if classes is not None:
                 found[task.name] = classes
     return found
 
 
-def _classes(choices: Choices, target: Next | Column) -> Classes | None:
+def _classes(choices: Choices, task: Task) -> Classes | None:
     """None for a column of numbers."""
-    log = choices.log
-    rows = choices.rows(target.event_type, target.where)
-    if isinstance(target, Next) and target.of == "event_type":
+    log, name = choices.log, asked_attribute(task)
+    rows = choices.rows(task.target.event_type, task.target.where)
+    if name is None:
         return _frequent(log.event_types, log.event_type[rows])
-    name = target.of if isinstance(target, Next) else f"event.{target.column}"
     attribute = choices.attribute(name)
     if attribute.values is None:
         return None

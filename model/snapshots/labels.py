@@ -4,7 +4,8 @@ A label looks at the events with `cutoff + start < t <= cutoff + start + horizon
 target's type and fulfil its conditions. Where the window reaches beyond what may be looked at, the
 label is missing (NaN), never zero; a peak period keeps the periods that were seen and says how much
 of each was. A label is undefined (NaN too) where the question has no answer: the category of a
-next event that does not come, or an entity that the task is not declared for (`eligible`).
+next event that does not come; an entity that the task is not declared for (`eligible`); an item of
+another category than the one that a condition asks for.
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, exposure_hours, period_codes
-from model.snapshots.choices import Choices
+from model.snapshots.choices import Choices, fulfils
 from model.snapshots.classes import Classes, class_codes
 from model.snapshots.outcomes import Floats, Happened, Outcomes, days_us
-from model.tasks import Column, Count, Next, Occurs, PeakPeriod, Sum, Task, TimeTo
+from model.tasks import (
+    Column,
+    Count,
+    Next,
+    Occurs,
+    PeakPeriod,
+    Sum,
+    Task,
+    TimeTo,
+    asked_attribute,
+)
 
 MIN_CYCLE_SEEN = 0.25
 """A peak-period label needs at least this share of its cycle."""
@@ -101,7 +112,7 @@ class Labels:
             case TimeTo():
                 return self._days_to(task)
             case Next() | Column():
-                return self._first_value(task, value_attribute(task))
+                return self._first_value(task)
         raise AssertionError(task.target.kind)
 
     def _window(self, task: Task) -> tuple[int, int]:
@@ -117,11 +128,11 @@ class Labels:
         times_us = self._outcomes.log.time_us[first] - self._window(task)[0]
         return np.where(first >= 0, times_us / MICROSECONDS_PER_DAY, np.inf)
 
-    def _first_value(self, task: Task, name: str) -> Floats:
-        """What the first event that has the attribute says of it."""
-        log = self._outcomes.log
+    def _first_value(self, task: Task) -> Floats:
+        """What the first event that says something of the asked attribute says."""
+        log, name = self._outcomes.log, asked_attribute(task)
         found = self._ahead(task)
-        if name == "event_type":
+        if name is None:
             values: tuple[str, ...] | None = log.event_types
             data: NDArray[np.generic] = log.event_type[found.rows]
         else:
@@ -160,13 +171,22 @@ class Labels:
         )
 
     def _eligible(self, task: Task) -> NDArray[np.bool_]:
-        """(R,) who fulfils every rule of the task, by the events up to the cutoff."""
-        cutoff_us = self._outcomes.asked.cutoff_us
-        eligible = np.ones(len(self._outcomes.asked), dtype=bool)
+        """(R,) who can be asked: by rules of the past, and by what the conditions say of the row.
+
+        A condition on the row's own user or item is true of all its events or of none.
+        """
+        asked = self._outcomes.asked
+        eligible = np.ones(len(asked), dtype=bool)
         for rule in task.eligible:
             choice = self._choices.rows(rule.event_type, ())
-            seen = self._outcomes.happened(choice, cutoff_us - days_us(rule.within_days), cutoff_us)
+            after_us = asked.cutoff_us - days_us(rule.within_days)
+            seen = self._outcomes.happened(choice, after_us, asked.cutoff_us)
             eligible &= self._outcomes.total(seen) >= rule.at_least
+        for condition in task.target.where:
+            attribute = self._choices.attribute(condition.attribute)
+            codes = {"user": asked.users, "item": asked.items}.get(attribute.owner)
+            if codes is not None and asked.entity in {attribute.owner, "pair"}:
+                eligible &= fulfils(condition, attribute.data[codes], attribute.values)
         return eligible
 
 
@@ -175,16 +195,6 @@ def has_label(task: Task, cutoff_us: int, label_end_us: int) -> bool:
     if isinstance(task.target, PeakPeriod):
         return cutoff_us + days_us(task.start_days) < label_end_us
     return cutoff_us + days_us(task.end_days) <= label_end_us
-
-
-def value_attribute(task: Task) -> str:
-    """The attribute that a `next` or `column` target asks for, or `event_type`."""
-    match task.target:
-        case Next(of=name):
-            return name
-        case Column(column=name):
-            return f"event.{name}"
-    raise AssertionError(f"a {task.target.kind} target asks for no value")
 
 
 def seen_share(

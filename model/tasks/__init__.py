@@ -1,7 +1,9 @@
 """Tasks: what is predicted, for whom, how far ahead."""
 
 from model.tasks.checks import check_tasks
-from model.tasks.profile import ColumnKind, LogProfile, profile_of
+from model.tasks.conditions import asked_attribute
+from model.tasks.expansion import Expansion, expand
+from model.tasks.profile import AttributeProfile, ColumnKind, LogProfile, profile_of
 from model.tasks.suggestions import Suggestion, conversion_type, suggest
 from model.tasks.task import (
     CYCLE_DAYS,
@@ -25,12 +27,14 @@ from model.tasks.task import (
 __all__ = [
     "CYCLE_DAYS",
     "PERIODS",
+    "AttributeProfile",
     "Column",
     "ColumnKind",
     "Condition",
     "Count",
     "Eligibility",
     "EntityKind",
+    "Expansion",
     "LogProfile",
     "Next",
     "Occurs",
@@ -42,8 +46,10 @@ __all__ = [
     "Task",
     "TaskDeclaration",
     "TimeTo",
+    "asked_attribute",
     "check_tasks",
     "conversion_type",
+    "expand",
     "profile_of",
     "suggest",
 ]

@@ -32,6 +32,7 @@ CYCLE_DAYS: dict[PeriodName, int] = {
 }
 """How long a cycle lasts, in days."""
 
+MAX_CONDITIONS = 20
 
 EventTypeName = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$", examples=["purchase"])
@@ -77,7 +78,7 @@ class _Counted(_Declared):
     """A target about events of one type, of which `where` may keep some."""
 
     event_type: EventTypeName
-    where: tuple[Condition, ...] = Field(default=(), max_length=20)
+    where: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
 
 
 class Occurs(_Counted):
@@ -126,7 +127,7 @@ class Next(_Declared):
     event_type: EventTypeName | None = Field(
         default=None, description="look only at events of this type; left out: of any type"
     )
-    where: tuple[Condition, ...] = Field(default=(), max_length=20)
+    where: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
 
 
 class Column(_Declared):
@@ -140,7 +141,7 @@ class Column(_Declared):
         examples=["rating"]
     )
     event_type: EventTypeName | None = None
-    where: tuple[Condition, ...] = Field(default=(), max_length=20)
+    where: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
 
 
 Target = Annotated[
@@ -226,6 +227,10 @@ class TaskDeclaration(_Declared):
 
     @model_validator(mode="after")
     def _target_fits_entity(self) -> Self:
+        if self.for_each and len(self.target.where) == MAX_CONDITIONS:
+            raise ValueError(
+                f"for_each adds a condition to the {MAX_CONDITIONS} of where: leave out one"
+            )
         allowed = _ENTITIES_OF[self.target.kind]
         if self.entity not in allowed:
             raise ValueError(
@@ -249,11 +254,18 @@ class TaskDeclaration(_Declared):
 
 
 class Task(TaskDeclaration):
-    """A named task."""
+    """A named task.
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["buys_30d"])
+    One of the tasks that a `for_each` stands for knows the name it was declared under and its
+    value, which is the last condition of its target.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,119}$", examples=["buys_30d"])
+    declared_as: str | None = None
+    for_each_value: str | None = None
 
     @property
     def declaration(self) -> TaskDeclaration:
         """The same task without its name."""
-        return TaskDeclaration.model_validate(self.model_dump(exclude={"name"}))
+        own = {"name", "declared_as", "for_each_value"}
+        return TaskDeclaration.model_validate(self.model_dump(exclude=own))

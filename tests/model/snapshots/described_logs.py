@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from model.events import EventColumn, EventLog
+from model.tasks import Task
 from tests.model.made_logs import TIME_ZONE, random_events, random_tables
-from tests.model.snapshots.oracle import Oracle
+from tests.model.snapshots.oracle import Oracle, fulfils
 
 CHANNELS = ("app", "other", "web")
 
@@ -26,6 +27,19 @@ def described(seed: int, events: int = 250) -> tuple[EventLog, Oracle]:
     items["category"] = rng.choice(["shoes", "hats", None], len(items), p=[0.5, 0.3, 0.2])
     log = EventLog.from_frames(frame, users, items, time_zone=TIME_ZONE)
     return with_columns(log, frame), Oracle(frame, {"user": users, "item": items}, TIME_ZONE)
+
+
+def can_be_asked(oracle: Oracle, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> bool:
+    """Whether the rules of the past and the conditions on the row's own attributes hold."""
+    for condition in task.target.where:
+        owner, _, column = condition.attribute.partition(".")
+        if owner in key:
+            table = oracle.tables[owner]
+            (value,) = table.loc[table[owner] == key[owner], column]
+            known = None if pd.isna(value) else value
+            if not fulfils(known, condition.op, condition.value):
+                return False
+    return oracle.is_eligible(task, key, cutoff)
 
 
 def with_columns(log: EventLog, frame: pd.DataFrame) -> EventLog:

@@ -6,7 +6,18 @@ import pytest
 
 from model.errors import InvalidTask
 from model.events import EventLog
-from model.tasks import Count, LogProfile, Occurs, PeakPeriod, Sum, Task, check_tasks, profile_of
+from model.tasks import (
+    AttributeProfile,
+    Count,
+    LogProfile,
+    Occurs,
+    PeakPeriod,
+    Sum,
+    Task,
+    check_tasks,
+    profile_of,
+)
+from model.tasks.profile import SHOWN_VALUES
 
 PROFILE = LogProfile(
     event_types={"view": 12_000, "purchase": 300},
@@ -16,7 +27,26 @@ PROFILE = LogProfile(
     items=20,
     has_value=True,
     has_quantity=True,
+    columns={"rating": "number", "channel": "category"},
+    attributes={
+        "item.category": AttributeProfile("category", ("shoes", "hats")),
+        "item.brand": AttributeProfile("category", tuple("abc"), has_more=True),
+        "item.colour": AttributeProfile("category"),
+        "item.weight": AttributeProfile("number"),
+        "user.group": AttributeProfile("category", ("gold",)),
+        "event.rating": AttributeProfile("number"),
+        "event.channel": AttributeProfile("category", ("web", "app")),
+    },
 )
+TIMELESS = replace(PROFILE, has_time=False)
+
+
+def asking(kind: str = "occurs", **fields: object) -> dict[str, object]:
+    return {"target": {"kind": kind, "event_type": "purchase"} | fields}
+
+
+def where(attribute: str, value: object, op: str = "==") -> dict[str, object]:
+    return asking(where=[{"attribute": attribute, "value": value, "op": op}])
 
 
 def task(name: str = "t", **changes: object) -> Task:
@@ -36,9 +66,20 @@ def test_tasks_that_the_log_can_give_pass() -> None:
             task("b", entity="pair"),
             task("c", target=Sum(event_type="purchase"), horizon_days=39),
             task("d", entity="item", target=Count(event_type="view", of="units")),
+            task("e", **where("item.category", "shoes"), start_days=30),
+            task("f", **where("item.category", ["shoes", "hats"], "in")),
+            task("g", **where("item.brand", "one of many")),
+            task("h", **where("item.colour", "not looked at")),
+            task("i", **where("event.rating", 3, ">=")),
+            task("j", **asking("next", of="item.category")),
+            task("k", **asking("next", of="event_type", event_type=None)),
+            task("l", **asking("column", column="rating"), entity="pair"),
+            task("m", **asking("time_to"), eligible=[{"within_days": 9, "event_type": "view"}]),
+            task("n", for_each="item.category"),
         ],
         PROFILE,
     )
+    check_tasks([task(**asking("column", column="rating"), entity="pair")], TIMELESS)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +103,64 @@ def test_tasks_that_the_log_can_give_pass() -> None:
         ),
         (task(entity="pair"), replace(PROFILE, users=0), "no event has a user"),
         (task(entity="item"), replace(PROFILE, items=0), "no event has an item"),
+        (
+            task(horizon_days=20, start_days=20),
+            PROFILE,
+            "20 days that begins after 20 is not shorter than the log",
+        ),
+        (
+            task(eligible=[{"within_days": 7, "event_type": "look"}]),
+            PROFILE,
+            "no event type 'look'",
+        ),
+        (
+            task(**where("item.categorie", "shoes")),
+            PROFILE,
+            r"no attribute 'item.categorie'; there are item.category, item.brand",
+        ),
+        (
+            task(**where("item.category", "shoe")),
+            PROFILE,
+            "item.category is never 'shoe'; there are 'shoes', 'hats'",
+        ),
+        (task(**where("item.category", ["hats", "x"], "in")), PROFILE, "never 'x'"),
+        (task(**where("item.category", 3, "<")), PROFILE, "is a category: < compares numbers"),
+        (task(**where("item.category", 3)), PROFILE, "compare it with a text, as in '3'"),
+        (task(**where("item.weight", "heavy")), PROFILE, "a number and cannot be .* 'heavy'"),
+        (
+            task(**asking("column", column="stars")),
+            PROFILE,
+            "no column 'stars'; there are rating, channel",
+        ),
+        (
+            task(**asking("column", column="stars")),
+            replace(PROFILE, columns={}),
+            "the events have no further columns",
+        ),
+        (
+            task(
+                **asking(
+                    "column", column="rating", where=[{"attribute": "event.rating", "value": 1}]
+                )
+            ),
+            PROFILE,
+            "event.rating is what the task asks for, and a condition of it too",
+        ),
+        (task(**asking("next", of="item.weight")), PROFILE, "item.weight is a number"),
+        (task(**asking("next", of="user.group")), PROFILE, "user.group is the user's own"),
+        (task(for_each="item.weight"), PROFILE, "item.weight is a number; only a category"),
+        (task(for_each="item.size"), PROFILE, "no attribute 'item.size'"),
+        (
+            task(**asking("column", column="channel"), for_each="event.channel"),
+            PROFILE,
+            "event.channel is what the task asks for",
+        ),
+        (task(), TIMELESS, "no times, and the target occurs needs them: only column targets"),
+        (
+            task(**asking("column", column="rating"), eligible=[{"within_days": 9}]),
+            TIMELESS,
+            "leave out eligible",
+        ),
     ],
 )
 def test_what_the_log_cannot_give_is_said(wrong: Task, profile: LogProfile, words: str) -> None:
@@ -100,4 +199,28 @@ def test_the_profile_of_a_log_in_memory() -> None:
         items=2,
         has_value=False,
         has_quantity=True,
+        attributes={
+            "event.quantity": AttributeProfile("number"),
+            "event.price": AttributeProfile("number"),
+            "event.value": AttributeProfile("number"),
+        },
     )
+
+
+def test_the_profile_knows_the_attributes_and_their_values() -> None:
+    names = [f"i{n}" for n in range(SHOWN_VALUES + 1)]
+    events = pd.DataFrame(
+        {
+            "user": "u",
+            "item": names,
+            "time": pd.Timestamp("2024-01-01", tz="UTC"),
+            "event_type": "view",
+        }
+    )
+    items = pd.DataFrame({"item": names, "name": names, "kind": ["a", *["b"] * SHOWN_VALUES]})
+    users = pd.DataFrame({"user": ["u"], "age": [30]})
+    attributes = profile_of(EventLog.from_frames(events, users, items)).attributes
+    assert attributes["item.kind"] == AttributeProfile("category", ("b", "a"))
+    assert attributes["user.age"] == AttributeProfile("number")
+    shown = tuple(sorted(names)[:SHOWN_VALUES])
+    assert attributes["item.name"] == AttributeProfile("category", shown, has_more=True)
