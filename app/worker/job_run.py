@@ -88,7 +88,14 @@ class JobRun:
 
     @contextmanager
     def storing(self) -> Iterator[Session]:
-        """The transaction that stores the result; call `finish` in it, last."""
+        """The transaction that stores the result; call `finish` in it, last.
+
+        What was reported and logged before is in the database when it begins, since on SQLite
+        nobody else can write while it is open, and nothing is reported of a job that has ended.
+        """
+        self._next_report_s = 0.0
+        self._send_progress()
+        self._lifeline.wait_for_journal()
         with self._lifeline.storing(), transaction(self.session_factory) as session:
             yield session
         self.is_finished = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import groupby
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -14,19 +16,25 @@ from app.worker.messages import LogLine, Progress
 
 
 class JournalBuffer:
-    """Collects log lines and the newest progress, and writes them in one transaction."""
+    """Collects log lines and progress and writes them in the order in which they were said.
+
+    Of a stage only the newest progress is written, but no stage is left out, however short it was.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._progress: dict[str, Any] | None = None
-        self._lines: list[LogLine] = []
+        self._entries: list[Progress | LogLine] = []
 
     def add(self, message: Progress | LogLine) -> None:
-        """Remember; a newer progress replaces an older one."""
+        """Remember; a newer progress of the same stage replaces an older one."""
         if isinstance(message, Progress):
-            self._progress = message.data
-        else:
-            self._lines.append(message)
+            stage = message.data["stage"]
+            self._entries = [
+                entry
+                for entry in self._entries
+                if isinstance(entry, LogLine) or entry.data["stage"] != stage
+            ]
+        self._entries.append(message)
 
     def flush(self, sessions: sessionmaker[Session]) -> None:
         """Write what there is. What a run says that has lost its job is dropped.
@@ -34,24 +42,18 @@ class JournalBuffer:
         Raises:
             OperationalError: the database does not answer; everything is kept for the next time.
         """
-        if self._lines:
-            self._write_lines(sessions)
-        if self._progress is not None:
-            self._write_progress(sessions, self._progress)
+        if not self._entries:
+            return
+        with transaction(sessions) as session:
+            for _, group in groupby(self._entries, key=type):
+                with suppress(RunLost):
+                    self._write(session, list(group))
+        self._entries.clear()
 
-    def _write_lines(self, sessions: sessionmaker[Session]) -> None:
-        lines = [(line.said_at, line.data) for line in self._lines]
-        try:
-            with transaction(sessions) as session:
-                write_log(session, self._run, lines)
-        except RunLost:
-            pass
-        self._lines.clear()
-
-    def _write_progress(self, sessions: sessionmaker[Session], progress: dict[str, Any]) -> None:
-        try:
-            with transaction(sessions) as session:
-                write_progress(session, self._run, progress)
-        except RunLost:
-            pass
-        self._progress = None
+    def _write(self, session: Session, entries: Sequence[Progress | LogLine]) -> None:
+        lines = [(entry.said_at, entry.data) for entry in entries if isinstance(entry, LogLine)]
+        if lines:
+            write_log(session, self._run, lines)
+        for entry in entries:
+            if isinstance(entry, Progress):
+                write_progress(session, self._run, entry.data)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from app.worker.messages import RenewedLease, StopRequest
+from app.worker.messages import JournalRequest, JournalWritten, RenewedLease, StopRequest
 
 EXIT_ABANDONED = 70
 _PR_SET_PDEATHSIG = 1
@@ -38,6 +38,7 @@ class Lifeline:
         self._until = lease.until_monotonic
         self._storing = False
         self._sending = threading.Lock()
+        self._journal_written = threading.Event()
 
     def tie(self) -> None:
         """From here on the child does not outlive its worker or its lease."""
@@ -53,6 +54,12 @@ class Lifeline:
                 self._connection.send(message)
         except OSError:
             _abandon()
+
+    def wait_for_journal(self) -> None:
+        """Return when the database has all progress and log lines that were sent."""
+        self._journal_written.clear()
+        self.send(JournalRequest())
+        self._journal_written.wait()  # or the lease ends, and the child with it
 
     @contextmanager
     def storing(self) -> Iterator[None]:
@@ -71,6 +78,8 @@ class Lifeline:
                 self._until = message.until_monotonic
             elif isinstance(message, StopRequest):
                 self.stop_requested.set()
+            elif isinstance(message, JournalWritten):
+                self._journal_written.set()
             elif time.monotonic() >= self._until and not self._storing:
                 _abandon()  # and nothing waits in the pipe that would say otherwise
 

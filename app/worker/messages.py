@@ -1,8 +1,8 @@
 """What a worker and its child process say to each other through their pipe.
 
-worker -> child    RenewedLease, StopRequest
-child -> worker    Progress, LogLine, Failure (the last word; none after a success, which the
-                   child stores itself)
+worker -> child    RenewedLease, StopRequest, JournalWritten
+child -> worker    Progress, LogLine, JournalRequest, Failure (the last word; none after a success,
+                   which the child stores itself)
 """
 
 from __future__ import annotations
@@ -37,3 +37,13 @@ class LogLine:
 
     said_at: datetime
     data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JournalRequest:
+    """Write all progress and log lines so far to the database now."""
+
+
+@dataclass(frozen=True)
+class JournalWritten:
+    """They are written."""

@@ -32,7 +32,14 @@ from app.worker import child
 from app.worker.job_run import scratch_folder
 from app.worker.journal_buffer import JournalBuffer
 from app.worker.lifeline import EXIT_ABANDONED
-from app.worker.messages import LogLine, Progress, RenewedLease, StopRequest
+from app.worker.messages import (
+    JournalRequest,
+    JournalWritten,
+    LogLine,
+    Progress,
+    RenewedLease,
+    StopRequest,
+)
 from app.worker.pulse import Pulse
 from app.worker.rhythm import Every
 
@@ -66,6 +73,7 @@ class Supervision:
         self._stopping = surroundings.stopping
         self._pulse = surroundings.pulse
         self._journal = JournalBuffer(run)
+        self._journal_is_awaited = False
         self._last_word: Failure | None = None
         self._kill_at: float | None = None
         lease = RenewedLease(claimed_monotonic + settings.lease_s)
@@ -106,8 +114,8 @@ class Supervision:
                 self._attempt(self._renew_lease)
             if look.is_due():
                 self._attempt(self._look_at_state)
-            if journal.is_due():
-                self._attempt(lambda: self._journal.flush(self._sessions))
+            if journal.is_due() or self._journal_is_awaited:
+                self._attempt(self._write_journal)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._child.kill()
                 self._child.join()
@@ -135,6 +143,8 @@ class Supervision:
                     self._last_word = message
                 elif isinstance(message, (Progress, LogLine)):
                     self._journal.add(message)
+                elif isinstance(message, JournalRequest):
+                    self._journal_is_awaited = True
                 if isinstance(message, LogLine):
                     self._repeat(message)
 
@@ -149,6 +159,12 @@ class Supervision:
         except _DATABASE_AWAY as error:
             # It may come back; if it does not in time, the lease ends and with it the child.
             log.warning("the database did not answer", job=self._run.job_id, error=str(error.orig))
+
+    def _write_journal(self) -> None:
+        self._journal.flush(self._sessions)
+        if self._journal_is_awaited:
+            self._journal_is_awaited = False
+            self._tell(JournalWritten())
 
     def _renew_lease(self) -> None:
         asked_at = time.monotonic()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 import time
+import warnings
 from pathlib import Path
 
+import structlog
 from sqlalchemy import func, select
 
 from app.db.tables import ModelVersion
@@ -27,6 +30,8 @@ HANDLERS = {
         "kill_itself",
         "leave_a_file",
         "report_much",
+        "hurry_through_stages",
+        "log_in_every_way",
         "finish_when_told",
     )
 }
@@ -76,6 +81,28 @@ def leave_a_file(run: JobRun) -> None:
 def report_much(run: JobRun) -> None:
     for step in range(5000):
         run.report("fit", step / 5000)
+    _store(run)
+
+
+def hurry_through_stages(run: JobRun) -> None:
+    run.report("load", 0.0)
+    run.log("loaded")
+    for step in range(1000):
+        run.report("fit", step / 2000)
+    run.report("predict", 0.9)
+    run.log("predicted")
+    run.report("store", 0.97)
+    _store(run)
+
+
+def log_in_every_way(run: JobRun) -> None:
+    structlog.get_logger("app.tests").info("from structlog", rows=3)
+    logging.getLogger("anybody").warning("from logging: %d", 7)
+    warnings.warn("from warnings", stacklevel=1)
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("anybody").exception("an accident")
     _store(run)
 
 

@@ -156,6 +156,12 @@ class Workplace:
         with transaction(self.sessions, write=False) as session:
             return list(session.scalars(query.order_by(JobEvent.id)).all())
 
+    def history(self, job_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """All events of a job as (kind, data), in their order."""
+        query = select(JobEvent.kind, JobEvent.data).where(JobEvent.job_id == job_id)
+        with transaction(self.sessions, write=False) as session:
+            return [(kind, data) for kind, data in session.execute(query.order_by(JobEvent.id))]
+
     def results(self) -> list[int]:
         """Tokens of the runs that stored a result."""
         with transaction(self.sessions, write=False) as session:
