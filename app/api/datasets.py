@@ -24,6 +24,7 @@ from app.domain import datasets
 from app.domain.datasets import DatasetProfile
 from app.domain.idempotency import IdempotentRequest, fingerprint_of
 from app.ingest.mapping import EntityMapping, EventMapping, Mapping
+from model.tasks import ColumnKind
 
 router = APIRouter(tags=["datasets"], prefix="/datasets")
 
@@ -106,6 +107,12 @@ class DatasetReport(DatasetSummary):
     users: int = Field(description="distinct users in events and table together")
     items: int = Field(description="distinct items in events and table together")
     event_types: dict[str, int] = Field(examples=[{"view": 900, "purchase": 100}])
+    columns: dict[str, ColumnKind] = Field(
+        description="the further columns of the events", examples=[{"rating": "number"}]
+    )
+    has_time: bool | None = Field(
+        description="whether events have times, which the first import decides; null before it"
+    )
     first_at: datetime | None
     last_at: datetime | None
     span_days: float | None
@@ -132,9 +139,11 @@ def _report(row: Dataset, profile: DatasetProfile) -> DatasetReport:
         users=profile.users,
         items=profile.items,
         event_types=profile.event_types,
+        columns=profile.columns,
+        has_time=None if log is None else log.has_time,
         first_at=profile.first_at,
         last_at=profile.last_at,
-        span_days=None if log is None else log.span_days,
+        span_days=log.span_days if log is not None and log.has_time else None,
         bytes=profile.bytes,
         mapping=datasets.mapping_of(row),
     )

@@ -20,10 +20,10 @@ from app.domain.idempotency import IdempotentRequest
 from app.domain.imports import Published, Target
 from app.errors import Conflict
 from app.ingest.finishing import Finished, finish
-from app.ingest.formats import Format
+from app.ingest.formats import Reading
 from app.ingest.mapping import Table
-from app.ingest.parts import publish
-from app.ingest.staging import Policy, Staged, stage
+from app.ingest.parts import have_time, publish
+from app.ingest.staging import Convention, Policy, Staged, stage
 from app.ingest.unpacking import unpack
 
 _MOST_ATTEMPTS = 20
@@ -35,7 +35,7 @@ class ImportOrder:
 
     dataset: str
     table: Table
-    format: Format
+    reading: Reading
     policy: Policy
     key: str | None
 
@@ -43,11 +43,14 @@ class ImportOrder:
         """The order as a request that names itself."""
         if self.key is None:
             return None
-        policy = [self.policy.on_error, self.policy.max_error_ratio]
+        policy: list[object] = [self.policy.on_error, self.policy.max_error_ratio]
+        reading = self.reading
+        if reading != Reading(reading.format):
+            policy += [reading.encoding, reading.delimiter]
         return IdempotentRequest(
             operation=datasets.import_operation(dataset_id),
             key=self.key,
-            fingerprint=idempotency.fingerprint_of(self.table, self.format, policy, sha256),
+            fingerprint=idempotency.fingerprint_of(self.table, reading.format, policy, sha256),
         )
 
 
@@ -73,9 +76,8 @@ class Importer:
             return earlier, False
         folder = upload.path.parent
         plain = unpack(upload.path, self.max_upload_bytes, claims_gzip=upload.claims_gzip)
-        staged = stage(
-            plain, order.format, order.table, target.mapping, target.time_zone, order.policy, folder
-        )
+        convention = Convention(target.mapping, target.time_zone, have_time(target.parts))
+        staged = stage(plain, order.reading, order.table, convention, order.policy, folder)
         for _ in range(_MOST_ATTEMPTS):
             row = self._attempt(order, upload, target, staged)
             if row is not None:
@@ -119,7 +121,7 @@ class Importer:
                     staged,
                     finished,
                     published,
-                    order.format,
+                    order.reading.format,
                     order.policy.on_error,
                     order.request(dataset.id, upload.sha256),
                 )

@@ -25,7 +25,7 @@ from app.db.engine import transaction
 from app.db.tables import Import
 from app.domain import datasets, imports
 from app.errors import UnsupportedFormat
-from app.ingest.formats import MEDIA_TYPES, Format, format_of
+from app.ingest.formats import MEDIA_TYPES, Delimiter, Encoding, Format, Reading, format_of
 from app.ingest.mapping import Table
 from app.ingest.parts import staging
 from app.ingest.rejection_log import read_csv, read_json_lines
@@ -79,6 +79,10 @@ class ImportReport(BaseModel):
     rows_rejected: int
     rejections_by_code: dict[str, int] = Field(examples=[{"not_a_time": 2}])
     rejections: list[RejectedRow] = Field(description="the first 100; `/rejections` has all")
+    notes: list[str] = Field(
+        description="what was decided for want of a column or a declaration",
+        examples=[["no column says what happened: every row is of the event type 'interaction'"]],
+    )
     dataset_revision: int = Field(description="of the dataset, after this import")
     created_at: datetime
 
@@ -122,6 +126,10 @@ async def create_import(
     file_format: Annotated[
         Format | None, Query(alias="format", description="by default what the Content-Type says")
     ] = None,
+    delimiter: Annotated[
+        Delimiter | None, Query(description="of CSV; by default the header decides")
+    ] = None,
+    encoding: Annotated[Encoding, Query(description="of CSV and JSON Lines")] = "utf-8",
     idempotency_key: IdempotencyKey = None,
 ) -> ImportReport:
     """Import CSV, JSON Lines or Parquet, as the body or as the file of a multipart form.
@@ -137,7 +145,7 @@ async def create_import(
         order = ImportOrder(
             dataset=dataset,
             table=table,
-            format=_format(file_format, upload),
+            reading=Reading(_format(file_format, upload), encoding, delimiter),
             policy=Policy(on_error, max_error_ratio),
             key=idempotency_key,
         )

@@ -63,6 +63,7 @@ class Import(Base):
     rejections_by_code: Mapped[dict[str, Any]]
     rejections: Mapped[list[Any]]
     rejections_path: Mapped[str | None]
+    notes: Mapped[list[Any]] = mapped_column(default=list)
     dataset_revision: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -75,7 +76,8 @@ class Part(Base):
     `path` is relative to the data directory. `counts` has the numbers a profile is made of:
     `new_users` and `new_items`, ids that no earlier part of any table has; of events also the rows
     that have a `user`, `item`, `quantity`, `value`; of users and items also `new_rows`, ids that
-    the table did not have.
+    the table did not have. `columns` says what each further column of the events holds. Events
+    without times have no `first_at` and no `last_at`.
     """
 
     __tablename__ = "part"
@@ -92,6 +94,7 @@ class Part(Base):
     last_at: Mapped[datetime | None]
     event_types: Mapped[dict[str, Any]]
     counts: Mapped[dict[str, Any]]
+    columns: Mapped[dict[str, Any]] = mapped_column(default=dict)
     schema_version: Mapped[int]
 
     __table_args__ = (Index("ix_part_dataset_id_table", "dataset_id", "table"),)

@@ -20,7 +20,8 @@ from app.errors import Conflict, NotFound
 from app.ingest.mapping import Mapping
 from app.ingest.parts import dataset_folder
 from app.jobs.states import TERMINAL
-from model.tasks import LogProfile
+from model.events import to_datetime
+from model.tasks import ColumnKind, LogProfile
 
 CREATE = "createDataset"
 
@@ -42,20 +43,28 @@ class DatasetProfile:
     bytes: int
     has_value: bool
     has_quantity: bool
+    columns: dict[str, ColumnKind]
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the events have times; one import decides for all later ones."""
+        return self.first_at is not None
 
     @property
     def log(self) -> LogProfile | None:
         """What tasks are checked against; None while there are no events."""
-        if self.first_at is None or self.last_at is None:
+        if self.event_rows == 0:
             return None
         return LogProfile(
             event_types=self.event_types,
-            first_at=self.first_at,
-            last_at=self.last_at,
+            first_at=self.first_at or to_datetime(0),
+            last_at=self.last_at or to_datetime(0),
             users=self.users,
             items=self.items,
             has_value=self.has_value,
             has_quantity=self.has_quantity,
+            has_time=self.has_time,
+            columns=self.columns,
         )
 
 
@@ -149,6 +158,7 @@ def profile_dataset(session: Session, dataset: Dataset) -> DatasetProfile:
         bytes=sum(part.bytes for part in parts),
         has_value=_total(events, "value") > 0,
         has_quantity=_total(events, "quantity") > 0,
+        columns=_column_kinds(events),
     )
 
 
@@ -194,6 +204,19 @@ def remove_files(paths: Iterable[Path], data_dir: Path) -> None:
 def import_operation(dataset_id: int) -> str:
     """What an import's idempotency key belongs to."""
     return f"createImport:{dataset_id}"
+
+
+def _column_kinds(parts: Iterable[Part]) -> dict[str, ColumnKind]:
+    """What the further columns of the events hold; one that any part has dropped is gone."""
+    found: dict[str, set[str]] = {}
+    for part in parts:
+        for name, kind in part.columns.items():
+            found.setdefault(name, set()).add(kind)
+    return {
+        name: "number" if kinds == {"number"} else "category"
+        for name, kinds in sorted(found.items())
+        if "dropped" not in kinds
+    }
 
 
 def _total(parts: Iterable[Part], count: str, table: str | None = None) -> int:

@@ -104,6 +104,7 @@ def add_import(
         rejections_by_code=staged.rejected_by_code,
         rejections=[asdict(rejection) for rejection in staged.first_rejections],
         rejections_path=str(published.rejections) if published.rejections else None,
+        notes=list(staged.notes),
         dataset_revision=dataset.revision,
     )
     session.add(row)
@@ -152,5 +153,6 @@ def _part(row: Import, finished: Finished, path: Path) -> Part:
         last_at=finished.last_at,
         event_types=finished.event_types,
         counts=finished.counts,
+        columns=finished.columns,
         schema_version=SCHEMA_VERSION,
     )

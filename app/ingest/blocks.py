@@ -1,4 +1,4 @@
-"""Any format, read as blocks of rows: `open_upload(path, format)`."""
+"""Any format, read as blocks of rows: `open_upload(path, reading)`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.ingest.faults import Rejection
+from app.ingest.formats import DELIMITERS, Reading
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Upload(Protocol):
         ...
 
 
-def open_upload(path: Path, file_format: str) -> Upload:
-    """The upload, its header read.
+def open_upload(path: Path, reading: Reading) -> Upload:
+    """The upload, its header read; text must be UTF-8 by now.
 
     Raises:
         InvalidUpload: It is empty, or not of this format.
@@ -64,6 +65,6 @@ def open_upload(path: Path, file_format: str) -> Upload:
     from app.ingest.json_lines_upload import JsonLinesUpload
     from app.ingest.parquet_upload import ParquetUpload
 
-    kinds = {"csv": CsvUpload, "jsonl": JsonLinesUpload, "parquet": ParquetUpload}
-    upload: Upload = kinds[file_format](path)
-    return upload
+    if reading.format == "csv":
+        return CsvUpload(path, reading.delimiter and DELIMITERS[reading.delimiter])
+    return JsonLinesUpload(path) if reading.format == "jsonl" else ParquetUpload(path)

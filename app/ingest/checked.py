@@ -33,6 +33,17 @@ class Checks(Protocol):
     wanted: frozenset[str]
     schema: pa.Schema
     by_event_id: bool
+    has_time: bool
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Columns that have turned out to be of no use, by their plain names."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says beside the counts."""
+        ...
 
     def check(self, block: Block) -> CheckedBlock:
         """Check and convert the rows of a block."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from app.ingest.blocks import Block
 from app.ingest.faults import InvalidUpload, Rejection, shown
+from app.ingest.formats import DELIMITERS
 from app.ingest.text_upload import check_text
 
 BLOCK_BYTES = 4 * 2**20
@@ -20,15 +22,21 @@ BLOCK_BYTES = 4 * 2**20
 
 
 class CsvUpload:
-    """A CSV file with a header; its first record is number 1, a line break in quotes is none."""
+    """A CSV file with a header; its first record is number 1, a line break in quotes is none.
+
+    Without a `delimiter` it is the one that cuts the header into most cells.
+    """
 
     complete = True
 
-    def __init__(self, path: Path, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self, path: Path, delimiter: str | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> None:
         check_text(path, "CSV")
         self._path = path
         self._block_bytes = block_bytes
-        self.columns = _header(path)
+        self.delimiter = delimiter_of(path) if delimiter is None else delimiter
+        self.columns = _header(path, self.delimiter)
 
     def all_columns(self) -> list[str]:
         """The header."""
@@ -48,14 +56,16 @@ class CsvUpload:
             yield Block({}, np.empty(0, dtype=np.int64), numbering.waiting)
 
     def _batches(self, wanted: list[str], numbering: _Numbering) -> Iterator[pa.RecordBatch]:
-        if not _has_rows(self._path):
+        if not _has_rows(self._path, self.delimiter):
             return
         with arrow_csv.open_csv(
             self._path,
             # Only a single thread knows the number of a record that does not fit.
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=self._block_bytes),
             parse_options=arrow_csv.ParseOptions(
-                newlines_in_values=True, invalid_row_handler=numbering.skip
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                invalid_row_handler=numbering.skip,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=wanted or self.columns[:1],
@@ -101,10 +111,32 @@ class _Numbering:
         return taken
 
 
-def _header(path: Path) -> list[str]:
+def delimiter_of(path: Path) -> str:
+    """The delimiter that cuts the header into most cells, of which the first record has as many.
+
+    Raises:
+        InvalidUpload: The header cannot be read.
+    """
+    found = {}
+    for delimiter in DELIMITERS.values():
+        header, *record = [*islice(_records(path, delimiter), 2)] or [[]]
+        fits = not record or len(record[0]) == len(header)
+        found[delimiter] = (fits and len(header) > 1, len(header))
+    return max(found, key=lambda delimiter: found[delimiter])
+
+
+def _records(path: Path, delimiter: str) -> Iterator[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            header = next((row for row in csv.reader(file) if row), None)
+            yield from (row for row in csv.reader(file, delimiter=delimiter) if row)
+        except csv.Error:  # e.g. a very long cell: Arrow judges it
+            return
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            header = next((row for row in csv.reader(file, delimiter=delimiter) if row), None)
         except csv.Error as error:
             raise InvalidUpload(f"cannot read the header: {error}") from error
     if header is None:
@@ -115,9 +147,9 @@ def _header(path: Path) -> list[str]:
     return header
 
 
-def _has_rows(path: Path) -> bool:
+def _has_rows(path: Path, delimiter: str) -> bool:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = (row for row in csv.reader(file) if row)
+        rows = (row for row in csv.reader(file, delimiter=delimiter) if row)
         next(rows, None)
         try:
             return next(rows, None) is not None

@@ -7,16 +7,14 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.ingest.attributes import NUMBER, kind_of, sources_of
 from app.ingest.blocks import Block, Upload
 from app.ingest.cells import text_of
 from app.ingest.checked import CheckedBlock, checked_numbers, checked_text, finished_block, mask
-from app.ingest.columns import find_column, find_default, require_seen
-from app.ingest.faults import BlockFaults, InvalidUpload
+from app.ingest.columns import find_default, require_seen
+from app.ingest.faults import BlockFaults
 from app.ingest.mapping import DEFAULT_COLUMNS, EntityMapping
 from app.ingest.row_keys import combined_keys, number_keys, text_keys
-
-NUMBER, CATEGORY, UNDECLARED = "number:", "category:", "undeclared:"
-"""What the names of attribute columns begin with in a part, so that none is taken for an id."""
 
 MOST_ATTRIBUTES = 1000
 
@@ -33,9 +31,12 @@ class EntityChecks:
     ) -> None:
         self._entity = entity
         self.by_event_id = False
+        self.has_time = False
+        self.dropped: frozenset[str] = frozenset()
+        self.notes: tuple[str, ...] = ()
         self._id = _id_column(entity, mapping, upload)
-        self._sources = _sources(mapping, upload, self._id)
-        self._kinds = {name: _kind(mapping, name) for name in self._sources}
+        self._sources = sources_of(mapping.attributes, upload, {self._id}, MOST_ATTRIBUTES)
+        self._kinds = {name: kind_of(mapping.attributes, name) for name in self._sources}
         self.wanted = frozenset([self._id, *self._sources.values()])
         self.schema = pa.schema(
             [
@@ -81,25 +82,3 @@ def _id_column(entity: str, mapping: EntityMapping, upload: Upload) -> str:
     found = find_default(upload, names)
     assert found is not None
     return found
-
-
-def _sources(mapping: EntityMapping, upload: Upload, id_column: str) -> dict[str, str]:
-    """The source column of each attribute, by name: their order in the file says nothing."""
-    if mapping.attributes is not None:
-        return {
-            name: find_column(upload, attribute.column or name, f"attribute {name!r}")
-            for name, attribute in sorted(mapping.attributes.items())
-        }
-    names = sorted(name for name in upload.all_columns() if name != id_column)
-    if len(names) > MOST_ATTRIBUTES:
-        raise InvalidUpload(
-            f"{len(names):,} attribute columns are more than {MOST_ATTRIBUTES:,}: name those that "
-            "matter in the mapping's `attributes`"
-        )
-    return {name: name for name in names}
-
-
-def _kind(mapping: EntityMapping, name: str) -> str:
-    if mapping.attributes is None:
-        return UNDECLARED
-    return NUMBER if mapping.attributes[name].type == "number" else CATEGORY

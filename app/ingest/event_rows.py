@@ -15,9 +15,10 @@ from app.db.types import utc_now
 from app.ingest.blocks import Block, Upload
 from app.ingest.cells import text_of
 from app.ingest.checked import CheckedBlock, checked_numbers, checked_text, finished_block, mask
-from app.ingest.columns import find_column, find_default, missing_column, require_seen
-from app.ingest.faults import BlockFaults, InvalidUpload, shown
-from app.ingest.mapping import DEFAULT_COLUMNS, EventMapping
+from app.ingest.event_columns import event_source
+from app.ingest.faults import BlockFaults, shown
+from app.ingest.further_columns import FurtherColumns
+from app.ingest.mapping import EventMapping
 from app.ingest.row_keys import combined_keys, number_keys, text_keys
 from app.ingest.rules import event_types_by_rule
 from app.ingest.times import Times, times_of
@@ -52,19 +53,33 @@ class EventChecks:
     """Checks the events of one upload.
 
     Raises:
-        InvalidUpload: The upload lacks a column that is needed.
+        InvalidUpload: The upload lacks a column that is needed, or does not fit the dataset.
     """
 
-    schema = SCHEMA
-
-    def __init__(self, mapping: EventMapping, upload: Upload, time_zone: str) -> None:
+    def __init__(
+        self, mapping: EventMapping, upload: Upload, time_zone: str, known: bool | None
+    ) -> None:
         self._mapping = mapping
         self._zone = ZoneInfo(time_zone)
         self._latest_us = to_microseconds(utc_now() + CLOCK_TOLERANCE)
-        self._columns = _resolve(mapping, upload)
+        self._source = event_source(mapping, upload, known)
+        self._columns = self._source.columns
+        self.has_time = self._source.has_time
         self.by_event_id = self._columns["event_id"] is not None
-        named = [column for column in self._columns.values() if column is not None]
-        self.wanted = frozenset(named + [rule.column for rule in mapping.rules])
+        used = [*self._columns.values(), *(rule.column for rule in mapping.rules)]
+        self._further = FurtherColumns(mapping, upload, used)
+        self.wanted = self._further.wanted.union(name for name in used if name is not None)
+        self.schema = pa.schema([*list(SCHEMA)[:-1], *self._further.fields, SCHEMA.field("key")])
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Further columns that are of no use."""
+        return self._further.dropped
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says beside the counts."""
+        return self._source.notes + self._further.notes
 
     def check(self, block: Block) -> CheckedBlock:
         """The events of a block."""
@@ -85,18 +100,22 @@ class EventChecks:
             time_us.view(np.uint64),
             *(number_keys(numbers[name]) for name in _NUMBERS),
         ]
+        further, added = self._further.read(block, faults)
         key = self._event_ids(block, faults)
         columns: dict[str, object] = {
             "user": user,
             "item": item,
-            "time": time_us,
+            "time": time_us if self.has_time else pa.nulls(len(block), pa.int64()),
             "event_type": event_type,
             **numbers,
-            "key": combined_keys(content) if key is None else key,
+            **further,
+            "key": combined_keys(content) + added if key is None else key,
         }
-        return finished_block(block, columns, faults, SCHEMA)
+        return finished_block(block, columns, faults, self.schema)
 
     def _times(self, block: Block, faults: BlockFaults) -> NDArray[np.int64]:
+        if not self.has_time:
+            return np.zeros(len(block), dtype=np.int64)
         column = self._columns["time"]
         cells = block.column(column)
         times = times_of(
@@ -115,8 +134,8 @@ class EventChecks:
         column = self._columns["event_type"]
         types = checked_text(block, column, faults)
         types = pc.coalesce(event_types_by_rule(block, self._mapping.rules), types)
-        if self._mapping.default_event_type is not None:
-            types = pc.fill_null(types, self._mapping.default_event_type)
+        if self._source.default_event_type is not None:
+            types = pc.fill_null(types, self._source.default_event_type)
         faults.add(
             mask(pc.is_null(types)),
             column,
@@ -166,31 +185,3 @@ def _teller(cells: pa.Array, message: str) -> Callable[[int], str]:
         return f"{shown(value if isinstance(value, str | int | float) else str(value))} {message}"
 
     return tell
-
-
-def _resolve(mapping: EventMapping, upload: Upload) -> dict[str, str | None]:
-    columns: dict[str, str | None] = {}
-    for meaning, defaults in DEFAULT_COLUMNS.items():
-        if meaning in mapping.columns.model_fields_set:
-            given: str | None = getattr(mapping.columns, meaning)
-            columns[meaning] = given and find_column(upload, given, meaning)
-        else:
-            columns[meaning] = find_default(upload, defaults)
-    if "event_id" not in mapping.columns.model_fields_set:
-        seen = columns["event_id"] in upload.columns
-        columns["event_id"] = columns["event_id"] if seen else None
-    require_seen(upload, _names("time", columns), "time")
-    require_seen(upload, [*_names("user", columns), *_names("item", columns)], "user or item")
-    for rule in mapping.rules:
-        find_column(upload, rule.column, f"rule for {shown(rule.event_type)}")
-    if columns["event_type"] is None and not mapping.rules and mapping.default_event_type is None:
-        error = missing_column(upload, DEFAULT_COLUMNS["event_type"], "event type")
-        raise InvalidUpload(
-            f"{error.detail}; a default_event_type in the mapping would do", code=error.code
-        )
-    return columns
-
-
-def _names(meaning: str, columns: dict[str, str | None]) -> list[str]:
-    column = columns[meaning]
-    return list(DEFAULT_COLUMNS[meaning]) if column is None else [column]

@@ -7,7 +7,7 @@ was committed meanwhile, it runs again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from app.ingest.attributes import CATEGORY, DROPPED, NUMBER, UNDECLARED, split_name
+from app.ingest.cells import numbers_of
 from app.ingest.duplicates import distinct_ids, new_entities, new_events, new_ids
-from app.ingest.parts import ROW_GROUP_ROWS, PartFile, part_writer, sha256_of
+from app.ingest.event_columns import check_agreement
+from app.ingest.parts import ROW_GROUP_ROWS, PartFile, have_time, part_writer, sha256_of
 from app.ingest.row_keys import Keys
 from app.ingest.staging import Staged
 
@@ -38,6 +41,7 @@ class Finished:
     last_at: datetime | None = None
     event_types: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
@@ -47,33 +51,40 @@ def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
         staged: What `app.ingest.staging.stage` made.
         parts: All parts of the dataset, in the order of import.
         folder: Where the part is written.
+
+    Raises:
+        InvalidUpload: The events have times and those of the parts have not, or the other way
+            round.
     """
     own = [part for part in parts if part.table == staged.table]
     if staged.id_keys is None:
+        check_agreement(staged.has_time, have_time(own))
         # An event that is known by its content can only be in a part of the same time.
-        near = own if staged.by_event_id else _overlapping(own, *_span(staged.rows_path))
+        everywhere = staged.by_event_id or not staged.has_time
+        near = own if everywhere else _overlapping(own, *_span(staged.rows_path))
         keep = new_events(staged.keys, near)
     else:
         keep = new_entities(staged.keys, staged.id_keys, own)
-    rows = int(keep.sum())
-    if rows == 0:
+    if not keep.any():
         return Finished(None, 0)
     path = folder / "part.parquet"
     tally = _Tally()
-    schema = pq.read_schema(staged.rows_path)
+    schema = _without(pq.read_schema(staged.rows_path).empty_table(), staged.dropped).schema
     with part_writer(path, schema) as writer:
-        for table in _kept(staged.rows_path, keep):
+        for rows in _kept(staged.rows_path, keep):
+            table = _without(rows, staged.dropped)
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             tally.add(table)
     return Finished(
         path=path,
-        rows=rows,
+        rows=int(keep.sum()),
         sha256=sha256_of(path),
         bytes=path.stat().st_size,
         first_at=tally.first_at,
         last_at=tally.last_at,
         event_types=dict(tally.event_types),
         counts=tally.counts(parts, staged.table),
+        columns=tally.columns,
     )
 
 
@@ -84,6 +95,7 @@ class _Tally:
         self.event_types: Counter[str] = Counter()
         self.first_at: datetime | None = None
         self.last_at: datetime | None = None
+        self.columns: dict[str, str] = {}
         self._filled: Counter[str] = Counter()
         self._ids: dict[str, list[Keys]] = {}
 
@@ -92,6 +104,8 @@ class _Tally:
             self._ids.setdefault(entity, []).append(distinct_ids(table.column(entity)))
         if "time" not in table.column_names:
             return
+        for stored in table.column_names:
+            self._add_column(stored, table.column(stored))
         for name in ("user", "item", "quantity"):
             self._filled[name] += table.num_rows - table.column(name).null_count
         worth = pc.coalesce(
@@ -101,8 +115,22 @@ class _Tally:
         for count in pc.value_counts(table.column("event_type")).to_pylist():
             self.event_types[count["values"]] += count["counts"]
         first, last = pc.min_max(table.column("time")).as_py().values()
+        if first is None:
+            return
         self.first_at = first if self.first_at is None else min(self.first_at, first)
         self.last_at = last if self.last_at is None else max(self.last_at, last)
+
+    def _add_column(self, stored: str, values: pa.ChunkedArray) -> None:
+        prefix, name = split_name(stored)
+        if prefix == DROPPED:
+            self.columns[name] = "dropped"
+        elif prefix in {NUMBER, CATEGORY}:
+            self.columns[name] = prefix.removesuffix(":")
+        elif prefix == UNDECLARED and self.columns.get(name) != "category":
+            texts = values.unique().drop_null()
+            if len(texts):
+                words = numbers_of(texts).unreadable.any()
+                self.columns[name] = "category" if words else "number"
 
     def counts(self, parts: Sequence[PartFile], table: str) -> dict[str, int]:
         counts = dict(self._filled)
@@ -113,6 +141,14 @@ class _Tally:
                 own = [part for part in parts if part.table == table]
                 counts["new_rows"] = new_ids(ids, own, entity)
         return counts
+
+
+def _without(table: pa.Table, dropped: Collection[str]) -> pa.Table:
+    """The table with a mark in the place of each dropped column, which says that it was there."""
+    for name in sorted(dropped):
+        table = table.drop_columns(UNDECLARED + name)
+        table = table.append_column(DROPPED + name, pa.nulls(table.num_rows))
+    return table
 
 
 def _kept(path: Path, keep: NDArray[np.bool_]) -> Iterator[pa.Table]:

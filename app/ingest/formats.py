@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal, get_args
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+Encoding = Literal["utf-8", "gb18030", "utf-16", "windows-1252"]
+Delimiter = Literal["comma", "semicolon", "tab", "pipe"]
+DELIMITERS: dict[Delimiter, str] = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 _OF_MEDIA_TYPE: dict[str, Format] = {
     "text/csv": "csv",
@@ -30,6 +34,15 @@ _OF_SUFFIX: dict[str, Format] = {
 }
 
 MEDIA_TYPES: tuple[str, ...] = tuple(_OF_MEDIA_TYPE)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read an upload; without a `delimiter` the header of a CSV file decides."""
+
+    format: Format
+    encoding: Encoding = "utf-8"
+    delimiter: Delimiter | None = None
 
 
 def format_of(given: str | None, media_type: str | None, file_name: str | None) -> Format | None:

@@ -14,14 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, Part
+from app.ingest.attributes import DROPPED, UNDECLARED, split_name
 from app.ingest.cells import numbers_of
-from app.ingest.entity_rows import CATEGORY, NUMBER, UNDECLARED
 from app.ingest.event_rows import SCHEMA
-from app.ingest.parts import PartFile
+from app.ingest.parts import PartFile, have_time
 from model.errors import InvalidEvents
 from model.events import EventLog
 
 _EVENT_COLUMNS = [name for name in SCHEMA.names if name != "key"]
+_TIME = pa.timestamp("us", "UTC")
 
 
 def parts_of(session: Session, dataset_id: int, data_dir: Path) -> list[PartFile]:
@@ -69,18 +70,36 @@ def log_from_parts(
 
 
 def event_frame(parts: Sequence[PartFile], until: datetime | None = None) -> pd.DataFrame:
-    """The events in canonical columns, in the order of import."""
-    limit = None if until is None else pa.scalar(until, pa.timestamp("us", "UTC"))
-    tables = [SCHEMA.empty_table().select(_EVENT_COLUMNS)]
-    for part in parts:
-        if part.table != "events" or _is_after(part, until):
-            continue
-        table = pq.read_table(part.path, columns=_EVENT_COLUMNS)
-        if limit is not None:
-            table = table.filter(pc.less_equal(table.column("time"), limit))
-        tables.append(table)
-    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(split_blocks=True, self_destruct=True)
-    return frame
+    """The events in canonical columns and further ones, in the order of import.
+
+    Events without times have no column for them, and all are before any time.
+    """
+    own = [part for part in parts if part.table == "events" and not _is_after(part, until)]
+    tables = [SCHEMA.empty_table(), *(_events_of(part, until) for part in own)]
+    table = pa.concat_tables(tables, promote_options="default").drop_columns("key")
+    further = _further_columns(table)
+    names = [name for name in _EVENT_COLUMNS if name != "time" or have_time(own) is not False]
+    table = table.select(names)
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    return frame.assign(**further)
+
+
+def _events_of(part: PartFile, until: datetime | None) -> pa.Table:
+    table = pq.read_table(part.path)
+    if until is None or part.first_at is None:
+        return table
+    return table.filter(pc.less_equal(table.column("time"), pa.scalar(until, _TIME)))
+
+
+def _further_columns(table: pa.Table) -> dict[str, pd.Series]:
+    """Numbers or texts by plain name; what any part has dropped is incomplete, and left out."""
+    found = [(stored, *split_name(stored)) for stored in table.column_names]
+    dropped = {name for _, prefix, name in found if prefix == DROPPED}
+    return {
+        name: _attribute(table.column(stored), as_number=prefix == UNDECLARED)
+        for stored, prefix, name in found
+        if prefix and name not in dropped
+    }
 
 
 def entity_frame(parts: Sequence[PartFile], entity: str) -> pd.DataFrame | None:
@@ -99,9 +118,9 @@ def entity_frame(parts: Sequence[PartFile], entity: str) -> pd.DataFrame | None:
     table = table.filter(newest)
     columns = {entity: table.column(entity).to_pandas()}
     for name in table.column_names:
-        kind, separator, plain = name.partition(":")
-        if kind + separator in {NUMBER, CATEGORY, UNDECLARED}:
-            values = _attribute(table.column(name), as_number=kind + separator == UNDECLARED)
+        prefix, plain = split_name(name)
+        if prefix:
+            values = _attribute(table.column(name), as_number=prefix == UNDECLARED)
             columns[plain if plain != entity else f"{plain}_"] = values
     return pd.DataFrame(columns)
 

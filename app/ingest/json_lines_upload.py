@@ -38,8 +38,15 @@ class JsonLinesUpload:
         self.columns = _keys(islice(self._lines(), _SAMPLE_LINES))
 
     def all_columns(self) -> list[str]:
-        """The keys of all objects."""
-        return _keys(self._lines())
+        """The keys of all objects; those that only ever hold lists or objects are left out."""
+        keys: dict[str, bool | None] = {}
+        for _, line in self._lines():
+            for key, value in (_parse(line) or {}).items():
+                if value is None:
+                    keys.setdefault(key, None)
+                elif not keys.get(key):
+                    keys[key] = not isinstance(value, dict | list)
+        return [key for key, is_plain in keys.items() if is_plain is not False]
 
     def blocks(self, wanted: Collection[str]) -> Iterator[Block]:
         """All rows; a value that is an object or a list makes its row malformed."""

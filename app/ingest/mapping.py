@@ -21,16 +21,19 @@ EventType = Annotated[
 Operator = Literal["<", "<=", ">", ">=", "==", "!=", "starts_with", "is_missing"]
 
 DEFAULT_COLUMNS: dict[str, tuple[str, ...]] = {
-    "user": ("user_id", "user"),
-    "item": ("item_id", "item"),
-    "time": ("time", "timestamp"),
-    "event_type": ("event_type",),
-    "quantity": ("quantity",),
-    "price": ("price",),
-    "value": ("value",),
-    "event_id": ("event_id",),
+    "user": ("user_id", "user", "用户ID", "用户"),
+    "item": ("item_id", "item", "商品ID", "商品"),
+    "time": ("time", "timestamp", "时间"),
+    "event_type": ("event_type", "事件类型"),
+    "quantity": ("quantity", "数量"),
+    "price": ("price", "单价"),
+    "value": ("value", "金额"),
+    "event_id": ("event_id", "事件ID"),
 }
 """Where a column is looked for that the mapping does not name, in this order."""
+
+CANONICAL = frozenset(DEFAULT_COLUMNS)
+"""What no further column of the events may be called."""
 
 
 class _Declared(BaseModel):
@@ -42,7 +45,12 @@ class EventColumns(_Declared):
 
     user: ColumnName | None = Field(default=None, examples=["用户ID"])
     item: ColumnName | None = Field(default=None, examples=["商品ID"])
-    time: ColumnName | None = Field(default=None, examples=["时间"])
+    time: ColumnName | None = Field(
+        default=None,
+        examples=["时间"],
+        description="`null`: the rows have no time; only tasks about columns can be learned from "
+        "them",
+    )
     event_type: ColumnName | None = None
     quantity: ColumnName | None = None
     price: ColumnName | None = Field(default=None, description="of one unit")
@@ -83,8 +91,19 @@ class Rule(_Declared):
         return self
 
 
+class Attribute(_Declared):
+    """Where an attribute comes from and what it is."""
+
+    column: ColumnName | None = Field(default=None, description="by default named like it")
+    type: Literal["number", "category"]
+
+
 class EventMapping(_Declared):
-    """How rows become events. Of the `rules` the first that fits decides the event type."""
+    """How rows become events. Of the `rules` the first that fits decides the event type.
+
+    Without `attributes` every column that is used for nothing else is a further column of the
+    events.
+    """
 
     columns: EventColumns = EventColumns()
     time_format: str = Field(
@@ -103,18 +122,25 @@ class EventMapping(_Declared):
         default=None, description="of rows without one, when no rule fits"
     )
     rules: list[Rule] = Field(default=[], max_length=100)
+    attributes: dict[ColumnName, Attribute] | None = Field(
+        default=None,
+        description="further columns, e.g. a rating or a channel; `{}` for none",
+        examples=[{"rating": {"type": "number"}}],
+    )
 
     @model_validator(mode="after")
     def _time_format_is_known(self) -> Self:
         check_time_format(self.time_format)
         return self
 
-
-class Attribute(_Declared):
-    """Where an attribute comes from and what it is."""
-
-    column: ColumnName | None = Field(default=None, description="by default named like it")
-    type: Literal["number", "category"]
+    @model_validator(mode="after")
+    def _further_columns_have_names_of_their_own(self) -> Self:
+        taken = sorted(CANONICAL.intersection(self.attributes or ()))
+        if taken:
+            raise ValueError(
+                f"attributes: {taken[0]!r} is what every event has: give the column another name"
+            )
+        return self
 
 
 class EntityMapping(_Declared):

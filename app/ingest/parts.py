@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +20,12 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = 1
-"""Of the columns, and of what `app.ingest.row_keys` computes its keys from."""
+SCHEMA_VERSION = 2
+"""Of the columns, and of what `app.ingest.row_keys` computes its keys from.
+
+1: events had no further columns, and keys knew nothing of them
+2: keys of rows without further columns are as they were
+"""
 
 ROW_GROUP_ROWS = 2**17
 _STALE_S = 24 * 3600.0
@@ -29,12 +33,18 @@ _STALE_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class PartFile:
-    """A part that is in place."""
+    """A part that is in place; events without times have no `first_at`."""
 
     path: Path
     table: str
     first_at: datetime | None
     last_at: datetime | None
+
+
+def have_time(parts: Iterable[PartFile]) -> bool | None:
+    """Whether the events in these parts have times; None if there are no events."""
+    events = [part for part in parts if part.table == "events"]
+    return any(part.first_at is not None for part in events) if events else None
 
 
 @contextmanager

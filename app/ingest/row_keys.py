@@ -38,6 +38,15 @@ def number_keys(numbers: NDArray[np.float64]) -> Keys:
     return np.where(np.isnan(numbers), _MISSING, bits)
 
 
+def cell_keys(name: str, values: Keys, missing: NDArray[np.bool_]) -> Keys:
+    """What the cells of a further column add to the keys of their rows; a missing one nothing.
+
+    The sum over columns is the same in any order of them.
+    """
+    column = text_keys(pa.array([name]))[0]
+    return np.where(missing, np.uint64(0), _mix(_mix(values + _MISSING) ^ column))
+
+
 def combined_keys(columns: Iterable[Keys]) -> Keys:
     """One key per row from the keys of its cells; their order counts."""
     parts = list(columns)

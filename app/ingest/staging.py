@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from app.errors import FieldError, Invalid
 from app.ingest.blocks import Upload, open_upload
 from app.ingest.checked import CheckedBlock, Checks
+from app.ingest.encodings import as_utf8
 from app.ingest.entity_rows import EntityChecks
 from app.ingest.event_rows import EventChecks
 from app.ingest.faults import InvalidUpload, Rejection
-from app.ingest.formats import Format
+from app.ingest.formats import Reading
 from app.ingest.mapping import Mapping, Table
 from app.ingest.rejection_log import RejectionLog
 from app.ingest.row_keys import Keys
@@ -37,8 +38,20 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Convention:
+    """What a dataset says of its uploads; `has_time` is None while it has no events."""
+
+    mapping: Mapping
+    time_zone: str
+    has_time: bool | None = None
+
+
+@dataclass(frozen=True)
 class Staged:
-    """The good rows of an upload in `rows_path`, with their keys in the same order."""
+    """The good rows of an upload in `rows_path`, with their keys in the same order.
+
+    `dropped` are further columns of events that turned out to be of no use.
+    """
 
     table: Table
     rows_path: Path
@@ -49,6 +62,9 @@ class Staged:
     keys: Keys
     id_keys: Keys | None
     by_event_id: bool
+    has_time: bool
+    dropped: frozenset[str]
+    notes: tuple[str, ...]
 
     @property
     def rows_rejected(self) -> int:
@@ -58,10 +74,9 @@ class Staged:
 
 def stage(
     path: Path,
-    file_format: Format,
+    reading: Reading,
     table: Table,
-    mapping: Mapping,
-    time_zone: str,
+    convention: Convention,
     policy: Policy,
     folder: Path,
 ) -> Staged:
@@ -71,8 +86,9 @@ def stage(
         InvalidUpload: The file cannot be read, or lacks a column.
         Invalid: The policy forbids that many bad rows.
     """
-    upload = open_upload(path, file_format)
-    checks = _checks(table, mapping, upload, time_zone)
+    text = reading.format != "parquet"
+    upload = open_upload(as_utf8(path, reading.encoding) if text else path, reading)
+    checks = _checks(table, convention, upload)
     rows_path, rows_read = folder / "staged.parquet", 0
     keys: list[Keys] = []
     id_keys: list[Keys] = []
@@ -101,17 +117,21 @@ def stage(
         keys=_joined(keys),
         id_keys=None if table == "events" else _joined(id_keys),
         by_event_id=checks.by_event_id,
+        has_time=checks.has_time,
+        dropped=checks.dropped,
+        notes=checks.notes,
     )
     _apply(policy, staged)
     return staged
 
 
-def _checks(table: Table, mapping: Mapping, upload: Upload, time_zone: str) -> Checks:
+def _checks(table: Table, convention: Convention, upload: Upload) -> Checks:
+    mapping = convention.mapping
     if table == "users":
         return EntityChecks("user", mapping.users, upload)
     if table == "items":
         return EntityChecks("item", mapping.items, upload)
-    return EventChecks(mapping.events, upload, time_zone)
+    return EventChecks(mapping.events, upload, convention.time_zone, convention.has_time)
 
 
 def _column(checked: CheckedBlock, name: str) -> NDArray[np.uint64]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from app.ingest.encodings import is_gb18030
 from app.ingest.faults import InvalidUpload
 
 _CHUNK_BYTES = 4 * 2**20
+_GUESSED_BYTES = 2**16
 _KNOWN_STARTS = {
     b"PAR1": "a Parquet file: send it with ?format=parquet",
     b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV",
     b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV",
     b"\x1f\x8b": "compressed twice: send it compressed once",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: send it plain or as gzip",
-    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
+    b"\xff\xfe": "UTF-16 text: save it as UTF-8, or add ?encoding=utf-16",
+    b"\xfe\xff": "UTF-16 text: save it as UTF-8, or add ?encoding=utf-16",
 }
 
 
 def check_text(path: Path, name: str) -> None:
-    """Let only UTF-8 text pass.
+    """Let only UTF-8 text pass; what is in another known encoding has been translated.
 
     Args:
         path: The file.
@@ -61,7 +63,12 @@ def _check_chunk(decoder: codecs.IncrementalDecoder, chunk: bytes, offset: int, 
         decoder.decode(chunk)
     except UnicodeDecodeError as error:
         at = offset - kept + error.start
+        guess = "binary, or another encoding: save it as UTF-8, or name it with ?encoding="
+        if is_gb18030(error.object[:_GUESSED_BYTES]):
+            guess = (
+                "it reads as Chinese in GB18030 (GBK): add ?encoding=gb18030, or save it as UTF-8"
+            )
         raise InvalidUpload(
             f"the file is not UTF-8 text: byte 0x{error.object[error.start]:02x} at offset {at:,} "
-            "(binary, or another encoding); save it as UTF-8"
+            f"({guess})"
         ) from error

@@ -88,6 +88,16 @@ def times_of(
     return parse(texts, time_format, zone, ambiguous).take(codes.astype(np.int64))
 
 
+def look_like_times(column: pa.Array) -> bool:
+    """Whether every value that is there names a day, in ISO 8601 or as a native time."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return True
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return False
+    texts = text_of(column).drop_null()
+    return len(texts) > 0 and bool(pc.all(pc.match_substring_regex(texts, _ISO8601)).as_py())
+
+
 def _from_native(column: pa.Array, zone: ZoneInfo, ambiguous: Ambiguous) -> Times:
     missing = column.is_null().to_numpy(zero_copy_only=False)
     aware = pa.types.is_timestamp(column.type) and column.type.tz is not None

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("rejections_by_code", Json, nullable=False),
         sa.Column("rejections", Json, nullable=False),
         sa.Column("rejections_path", sa.Text(), nullable=True),
+        sa.Column("notes", Json, nullable=False),
         sa.Column("dataset_revision", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -161,6 +162,7 @@ def upgrade() -> None:
         sa.Column("last_at", UtcDateTime(), nullable=True),
         sa.Column("event_types", Json, nullable=False),
         sa.Column("counts", Json, nullable=False),
+        sa.Column("columns", Json, nullable=False),
         sa.Column("schema_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset_id"], ["dataset.id"], name=op.f("fk_part_dataset_id"), ondelete="CASCADE"

@@ -83,6 +83,36 @@ def test_what_is_no_csv_is_told_from_it(content: bytes, words: str, tmp_path: Pa
         CsvUpload(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [
+        ("a,b\n1,2\n", ","),
+        ("a;b\n1;2\n", ";"),
+        ("a\tb\n1\t2\n", "\t"),
+        ("a|b\n1|2\n", "|"),
+        ('"a,b,c";d\n1;2\n', ";"),
+        ("price, EUR;user\n1;u1\n", ";"),
+        ("a;b,c\n1,2\n", ","),
+        ("a,b|c\n", ","),
+        ("only\n1\n", ","),
+        ("a;b;c\n1\n", ";"),
+    ],
+)
+def test_the_header_tells_the_delimiter(content: str, delimiter: str, tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_text(content)
+    assert CsvUpload(path).delimiter == delimiter
+
+
+def test_a_delimiter_that_is_given_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_text("a,b;c,d\n1,2;3,4\n")
+    upload = CsvUpload(path, delimiter=";")
+    assert upload.columns == ["a,b", "c,d"]
+    (block,) = upload.blocks(upload.columns)
+    assert [block.columns[name].to_pylist() for name in upload.columns] == [["1,2"], ["3,4"]]
+
+
 def test_a_quotation_mark_that_is_never_closed_is_explained(tmp_path: Path) -> None:
     content = b'a,b\n1,"' + b"x,y\n" * 1000
     with pytest.raises(InvalidUpload, match="quotation mark"):
