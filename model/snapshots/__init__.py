@@ -1,8 +1,8 @@
 """Snapshots: features and labels of many entities at cutoffs, and the folds in time."""
 
-from model.snapshots.aggregates import Feature
 from model.snapshots.cutoffs import Fold, FoldPart, final_part, folds, watermark_us
 from model.snapshots.features import SnapshotPlan
+from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.reader import SnapshotReader

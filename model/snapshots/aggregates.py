@@ -1,279 +1,172 @@
-"""The numeric features: each block declares its columns and fills them for some rows.
+"""Reads the declared features of some rows: scan, formulas, and what no scan gives."""
 
-Blocks see the past through `History.start` and `History.end`, the season through `period_totals`
-up to the cutoff; none can see beyond it.
-Counts and amounts are given as log(1 + x): they are skewed, and ratios matter.
-"""
+# R rows, F features, Q quantities
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from model.events import (
-    MICROSECONDS_PER_DAY,
-    PERIOD_LABELS,
-    Entities,
-    to_datetime,
+from model.compiled import COMPILED
+from model.snapshots import scan_kernel, scan_numpy
+from model.snapshots.features import FeaturePlan
+from model.snapshots.formulas import Declaration, Feature, Recent, quantities
+from model.snapshots.given import GivenColumns
+from model.snapshots.recent import RecentCounterparts
+from model.snapshots.scan import (
+    NEVER_US,
+    RECENT_EVENTS,
+    RECENTS,
+    ScanLayout,
+    ScanRows,
+    ScanTables,
 )
-from model.snapshots.features import LAG_WEEKS, FeaturePlan
-from model.snapshots.history import Floats, History, Measure, Rows
-from model.snapshots.seasons import Season, period_totals
+from model.snapshots.scan_tables import Source, scan_tables
+from model.snapshots.transforms import Transform
 
-_NEVER_DAYS = 3650.0
-_YEAR_DAYS = 365
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Feature:
-    """One declared column: what it means and in which unit."""
-
-    name: str
-    unit: str
-    meaning: str
+_BLOCK_BYTES = 1 << 22
+"""Of totals at a time: they stay in the processor's cache while they are read."""
 
 
-Column = tuple[Feature, Floats]
+class FeatureReader:
+    """Reads the declared features of an entity kind.
 
-
-def declared_features(history: History, plan: FeaturePlan) -> tuple[Feature, ...]:
-    """The columns of `aggregate`, in order."""
-    nobody = Rows(np.zeros(0, dtype=np.int64), history.log.last_us)
-    return tuple(feature for feature, _ in _columns(history, plan, nobody))
-
-
-def aggregate(history: History, plan: FeaturePlan, rows: Rows) -> NDArray[np.float32]:
-    """The numeric features of these rows, NaN where undefined.
-
-    Shape:
-        returns: (R, features), columns as in `declared_features`
+    Args:
+        source: events and tables.
+        plan: the event types and values that are told apart.
+        declarations: F of them.
+        use_compiler: without it the scan is NumPy's.
     """
-    columns = [values for _, values in _columns(history, plan, rows)]
-    return np.stack(columns, axis=1).astype(np.float32)
 
+    def __init__(
+        self,
+        source: Source,
+        plan: FeaturePlan,
+        declarations: Sequence[Declaration],
+        *,
+        use_compiler: bool = COMPILED,
+    ) -> None:
+        self.features: tuple[Feature, ...] = tuple(d.feature for d in declarations)
+        self._source = source
+        self._plan = plan
+        needed = [quantity for d in declarations for quantity in quantities(d.formula)]
+        self._layout = ScanLayout.of(plan.event_types, needed)
+        self._transform = Transform(declarations, self._layout)
+        self._given = GivenColumns(declarations, source.table, source.log.first_us)
+        self._wanted = [q.what for q in needed if isinstance(q, Recent) and q.what is not None]
+        self._use_compiler = use_compiler
+        self._scratch = threading.local()
 
-def _columns(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    yield from _totals(history, plan, rows)
-    yield from _lags(history, plan, rows)
-    yield from _recencies(history, plan, rows)
-    yield from _visits(history, plan, rows)
-    yield from _counterparts(history, plan, rows)
-    if plan.has_price:
-        yield from _prices(history, plan, rows)
-    for season in plan.seasons:
-        yield from _season(history, season, rows)
-    yield from _numbers(history, plan, rows)
-    yield from _calendar(history, plan, rows)
+    def read(self, entities: Longs, ends: Longs, cutoffs_us: Longs) -> NDArray[np.float32]:
+        """The features of R rows.
 
+        Args:
+            entities: (R,) codes; -1 for one that has no events.
+            ends: (R,) first slot after the cutoff, from `EntityEvents.position`; of nobody any.
+            cutoffs_us: (R,) no event after it is looked at.
 
-def _window_name(days: int | None) -> str:
-    return "all" if days is None else f"{days}d"
+        Shape:
+            returns: (R, F)
+        """
+        step = max(1, _BLOCK_BYTES // (8 * self._layout.width))
+        if len(entities) <= step:
+            return self._read(entities, ends, cutoffs_us)
+        features = np.empty((len(entities), len(self.features)), dtype=np.float32)
+        for start in range(0, len(entities), step):
+            rows = slice(start, start + step)
+            features[rows] = self._read(entities[rows], ends[rows], cutoffs_us[rows])
+        return features
 
+    def _read(self, entities: Longs, ends: Longs, cutoffs_us: Longs) -> NDArray[np.float32]:
+        starts = np.where(entities >= 0, self._source.events.offsets[entities], ends)
+        totals = self.totals(ScanRows(starts, ends, cutoffs_us))
+        return self._transform.read(totals, self._given.read(entities, cutoffs_us))
 
-def _log1p(amounts: Floats) -> Floats:
-    return np.sign(amounts) * np.log1p(np.abs(amounts))
+    def totals(self, rows: ScanRows) -> Floats:
+        """(R, Q) what the scan finds, counterparts included."""
+        place = self._layout.places.recent
+        last = RECENT_EVENTS if place >= 0 else 0
+        totals = np.zeros((len(rows), self._layout.width))
+        recent = np.full((len(rows), last), -1, dtype=np.int32)
+        if self._use_compiler:
+            self._fill(rows, totals, recent)
+        else:
+            scan_numpy.fill(self._tables, self._source.events, rows, totals, recent)
+        if place >= 0:
+            for name, sums in self._counterparts.sums(recent, rows.cutoffs_us).items():
+                totals[:, place + 1 + RECENTS.index(name)] = sums
+        return totals
 
-
-def total(
-    history: History,
-    rows: Rows,
-    measure: Measure,
-    event_type: str | None,
-    window_days: float | None,
-    skip_days: float = 0,
-) -> Floats:
-    """A measure summed over the window of days that ends `skip_days` before the cutoff."""
-    sums = history.prefix_sum(measure, event_type)
-    end = history.start(rows, skip_days) if skip_days else history.end(rows)
-    return sums[end] - sums[history.start(rows, window_days)]
-
-
-def _totals(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    measures: list[tuple[Measure, str, float]] = [("events", "log(1 + events)", 1)]
-    if plan.has_value:
-        measures.append(("value_cents", "log(1 + money)", 100))
-    if plan.has_quantity:
-        measures.append(("units", "log(1 + units)", 1))
-    for event_type in plan.event_types:
-        for measure, unit, divisor in measures:
-            for days in plan.windows_days:
-                if measure != "events" and days == 7:
-                    continue  # adds little to the number of events and overfits
-                noun = measure.removesuffix("_cents")
-                yield (
-                    Feature(
-                        f"{event_type}_{noun}_{_window_name(days)}",
-                        unit,
-                        f"{noun} of {event_type} in the window before the cutoff",
-                    ),
-                    _log1p(total(history, rows, measure, event_type, days) / divisor),
-                )
-
-
-def _lags(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    for event_type in plan.event_types:
-        for week in LAG_WEEKS:
-            yield (
-                Feature(
-                    f"{event_type}_events_week_{week}",
-                    "log(1 + events)",
-                    f"number of {event_type} in the {week}th week before the cutoff",
-                ),
-                _log1p(total(history, rows, "events", event_type, 7 * week, 7 * (week - 1))),
-            )
-
-
-def _days_since(history: History, rows: Rows, slots: NDArray[np.int64]) -> Floats:
-    """Days from each slot's event to the cutoff; `_NEVER_DAYS` where it is another entity's."""
-    found = slots >= history.index.offsets[rows.entities]
-    if not len(history.index.time_us):
-        return np.full(len(rows), _NEVER_DAYS)
-    days = (rows.cutoff_us - history.index.time_us[np.maximum(slots, 0)]) / MICROSECONDS_PER_DAY
-    return np.where(found, days, _NEVER_DAYS)
-
-
-def recency_days(history: History, rows: Rows, event_type: str | None) -> Floats:
-    """Days since the last event of a type, ten years where there was none."""
-    return _days_since(history, rows, history.last_slot(event_type)[history.end(rows)])
-
-
-def tenure_days(history: History, rows: Rows) -> Floats:
-    """Days since the first event, 0 for an entity without one."""
-    first = history.index.offsets[rows.entities]
-    since = _days_since(history, rows, np.minimum(first, len(history.index.rows) - 1))
-    return np.where(history.end(rows) > first, since, 0.0)
-
-
-def _recencies(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    yield (
-        Feature("recency", "log(1 + days)", "time since the last event"),
-        np.log1p(recency_days(history, rows, None)),
-    )
-    yield (
-        Feature("tenure", "log(1 + days)", "time since the first event"),
-        np.log1p(tenure_days(history, rows)),
-    )
-    for event_type in plan.event_types:
-        yield (
-            Feature(f"{event_type}_recency", "log(1 + days)", f"time since the last {event_type}"),
-            np.log1p(recency_days(history, rows, event_type)),
+    def _fill(self, rows: ScanRows, totals: Floats, recent: NDArray[np.int32]) -> None:
+        tables = self._tables
+        stamps, stamp = self._stamps(len(rows))
+        scan_kernel.fill(
+            rows.starts,
+            rows.ends,
+            rows.cutoffs_us,
+            *self._columns,
+            tables.places,
+            tables.edges_us,
+            tables.type_codes,
+            tables.has_units,
+            tables.histograms,
+            tables.day_codes,
+            tables.first_day,
+            tables.counterpart_codes,
+            NEVER_US,
+            stamps,
+            stamp,
+            totals,
+            recent,
         )
 
+    def _stamps(self, rows: int) -> tuple[NDArray[np.int32], int]:
+        """This thread's stamps, none of them above the number beside."""
+        stamps: NDArray[np.int32] | None = getattr(self._scratch, "stamps", None)
+        if stamps is None or self._scratch.used + rows >= np.iinfo(np.int32).max:
+            counterpart = self._source.events.counterpart
+            stamps = np.zeros(int(counterpart.max(initial=-1)) + 1, dtype=np.int32)
+            self._scratch.stamps, self._scratch.used = stamps, 0
+        used: int = self._scratch.used
+        self._scratch.used += rows
+        return stamps, used
 
-def _visits(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    """A visit is a day with an event; gaps are the days between visits."""
-    for days in plan.windows_days:
-        yield (
-            Feature(
-                f"visits_{_window_name(days)}", "log(1 + days)", "days with an event in the window"
-            ),
-            np.log1p(history.active_days(None, history.start(rows, days), history.end(rows))),
-        )
-    yield (
-        Feature("gap_mean", "log(1 + days)", "mean days between visits, NaN before the second"),
-        np.log1p(_mean_gap(history, rows)),
-    )
-    yield (
-        Feature("recency_over_gap", "log ratio", "time since the last event over the mean gap"),
-        np.log1p(recency_days(history, rows, None)) - np.log1p(_mean_gap(history, rows)),
-    )
-
-
-def _mean_gap(history: History, rows: Rows) -> Floats:
-    visits = total(history, rows, "days", None, None)
-    between = tenure_days(history, rows) - recency_days(history, rows, None)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(visits > 1, np.maximum(between, 0) / (visits - 1), np.nan)
-
-
-def _counterparts(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    noun = "items" if plan.entity == "user" else "users"
-    distinct = history.distinct_counterparts(rows.cutoff_us)
-    for days in plan.windows_days[1:]:
-        yield (
-            Feature(
-                f"distinct_{noun}_{_window_name(days)}",
-                f"log(1 + {noun})",
-                f"different {noun} in the window before the cutoff",
-            ),
-            _log1p(distinct[history.end(rows)] - distinct[history.start(rows, days)]),
+    @cached_property
+    def _columns(
+        self,
+    ) -> tuple[
+        Longs,
+        NDArray[np.int16],
+        NDArray[np.int32],
+        NDArray[np.float64],
+        Longs,
+        Longs,
+        NDArray[np.int32],
+    ]:
+        """The events' columns that the compiled scan reads; plain arrays, also of mapped files."""
+        events = self._source.events
+        return (
+            np.asarray(events.time_us),
+            np.asarray(events.event_type),
+            np.asarray(events.counterpart),
+            np.asarray(events.units),
+            np.asarray(events.value_cents),
+            np.asarray(events.price_cents),
+            np.asarray(events.local_minute),
         )
 
+    @cached_property
+    def _counterparts(self) -> RecentCounterparts:
+        assert self._source.others is not None
+        return RecentCounterparts(self._source.others, self._wanted)
 
-def _prices(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    for days in plan.windows_days[2:]:
-        yield (
-            Feature(
-                f"price_mean_{_window_name(days)}",
-                "log(1 + money)",
-                "mean price of the events in the window, NaN without one",
-            ),
-            _mean_price(history, rows, days),
-        )
-
-
-def _mean_price(history: History, rows: Rows, window_days: int | None) -> Floats:
-    cents = total(history, rows, "price_cents", None, window_days)
-    events = total(history, rows, "priced_events", None, window_days)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(events > 0, np.log1p(cents / 100 / events), np.nan)
-
-
-def _season(history: History, season: Season, rows: Rows) -> Iterator[Column]:
-    past = _season_totals(history, season, rows)
-    for code, label in enumerate(PERIOD_LABELS[season.period]):
-        yield (
-            Feature(
-                season.column(label),
-                f"log(1 + {season.of})",
-                f"{season.of} of {season.event_type} in {season.period} {label} of the last year",
-            ),
-            np.log1p(past[:, code]),
-        )
-
-
-def _season_totals(history: History, season: Season, rows: Rows) -> Floats:
-    """(R, periods) sales per period in the year before the cutoff."""
-    return period_totals(
-        history,
-        rows,
-        season,
-        rows.cutoff_us - _YEAR_DAYS * MICROSECONDS_PER_DAY,
-        rows.cutoff_us,
-    )
-
-
-def _numbers(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    table = history.log.users if plan.entity == "user" else history.log.items
-    for name in plan.numbers:
-        yield (
-            Feature(f"attribute_{name}", "as given", f"attribute {name}, NaN where missing"),
-            _attribute(table, name)[rows.entities],
-        )
-
-
-def _attribute(table: Entities, name: str) -> Floats:
-    if name not in table.attributes:
-        return np.full(len(table), np.nan)
-    numbers = pd.to_numeric(table.attributes[name], errors="coerce")
-    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _calendar(history: History, plan: FeaturePlan, rows: Rows) -> Iterator[Column]:
-    covered = (rows.cutoff_us - history.log.first_us) / MICROSECONDS_PER_DAY
-    yield (
-        Feature("log_coverage", "log(1 + days)", "how much past the log has, at most a year"),
-        np.full(len(rows), np.log1p(np.clip(covered, 0, _YEAR_DAYS))),
-    )
-    if plan.has_annual_calendar:
-        angle = 2 * np.pi * to_datetime(rows.cutoff_us).timetuple().tm_yday / 365.25
-        for name, value in (("sine", np.sin(angle)), ("cosine", np.cos(angle))):
-            yield (
-                Feature(f"day_of_year_{name}", f"{name} of an angle", "where in the year we are"),
-                np.full(len(rows), value),
-            )
+    @cached_property
+    def _tables(self) -> ScanTables:
+        return scan_tables(self._layout, self._plan, self._source)

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
 from model.snapshots.classes import Classes, learn_classes
 from model.snapshots.seasons import Season
-from model.tasks import EntityKind, PeakPeriod, Task
+from model.tasks import EntityKind, PeakPeriod, PeriodName, Task
 
 WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, 90, 365, None)
 LAG_WEEKS = (2, 3, 4, 5)
@@ -24,6 +25,8 @@ MAX_EVENT_TYPES = 8
 MAX_CATEGORIES = 200
 MIN_CATEGORY_ROWS = 5
 MIN_ITEM_EVENTS = 5
+MAX_AFFINITIES = 4
+MAX_AFFINITY_VALUES = 12
 UNKNOWN = 0
 """The code of a category or item that the model has not met."""
 
@@ -32,7 +35,10 @@ class FeaturePlan(BaseModel):
     """Which features an entity kind has; everything that was learned from the log is in here.
 
     `categories` maps each categorical attribute to its known values: the code of the n-th is n + 1,
-    0 is unknown or missing. `event_types` has the most frequent first.
+    0 is unknown or missing. `event_types` has the most frequent first, `valued_types` and
+    `quantity_types` are those of them that come with money and with other quantities than 1.
+    `own_periods` are the cycles whose shares of the entity's past are features, `affinities` the
+    most frequent values of the counterparts' attributes, whose shares are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +53,16 @@ class FeaturePlan(BaseModel):
     seasons: tuple[Season, ...]
     numbers: tuple[str, ...]
     categories: dict[str, tuple[str, ...]]
+    has_time: bool = True
+    valued_types: tuple[str, ...] = ()
+    quantity_types: tuple[str, ...] = ()
+    own_periods: tuple[PeriodName, ...] = ()
+    affinities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @property
+    def counterpart(self) -> EntityKind:
+        """What the entity interacts with."""
+        return "item" if self.entity == "user" else "user"
 
     @classmethod
     def from_log(
@@ -62,7 +78,8 @@ class FeaturePlan(BaseModel):
         """
         counts = np.bincount(log.event_type, minlength=len(log.event_types))
         frequent = np.argsort(-counts, kind="stable")[:MAX_EVENT_TYPES]
-        table = log.users if entity == "user" else log.items
+        types = tuple(log.event_types[code] for code in frequent if counts[code])
+        table, others = (log.users, log.items) if entity == "user" else (log.items, log.users)
         numbers, categories = _attributes(table)
         seasons = {
             Season.of_target(task.target)
@@ -71,7 +88,7 @@ class FeaturePlan(BaseModel):
         }
         return cls(
             entity=entity,
-            event_types=tuple(log.event_types[code] for code in frequent if counts[code]),
+            event_types=types,
             windows_days=tuple(
                 days for days in WINDOWS_DAYS if days is None or days < 2 * history_days
             ),
@@ -83,6 +100,11 @@ class FeaturePlan(BaseModel):
             seasons=tuple(sorted(seasons, key=str)),
             numbers=numbers,
             categories=categories,
+            has_time=log.has_time,
+            valued_types=_types_where(log, types, log.value_cents != 0),
+            quantity_types=_types_where(log, types, log.units != 1),
+            own_periods=_own_periods(history_days),
+            affinities=_affinities(others),
         )
 
 
@@ -136,6 +158,31 @@ class SnapshotPlan(BaseModel):
                 return (self.items,)
             case "pair":
                 return (self.users, self.items)
+
+
+def _types_where(
+    log: EventLog, types: tuple[str, ...], chosen: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    """Which of the types have such an event."""
+    found = {log.event_types[code] for code in np.unique(log.event_type[chosen])}
+    return tuple(name for name in types if name in found)
+
+
+def _own_periods(history_days: float) -> tuple[PeriodName, ...]:
+    """The cycles that the past holds often enough for a share to say something."""
+    cycles: tuple[tuple[PeriodName, float], ...] = (("weekday", 56), ("month_of_year", 365))
+    return tuple(period for period, days in cycles if history_days >= days)
+
+
+def _affinities(table: Entities) -> dict[str, tuple[str, ...]]:
+    """The most frequent values of the first categorical attributes, in order of their names."""
+    _, categories = _attributes(table)
+    found = {}
+    for name in list(categories)[:MAX_AFFINITIES]:
+        counts = table.attributes[name].dropna().astype("str").value_counts()
+        kept = [value for value in counts.index if value in set(categories[name])]
+        found[name] = tuple(sorted(kept[:MAX_AFFINITY_VALUES]))
+    return found
 
 
 def _attributes(table: Entities) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:

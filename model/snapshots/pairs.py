@@ -38,7 +38,7 @@ def recent_items(
     there = slots >= history.index.offsets[users.entities][:, None]
     owner = np.broadcast_to(users.entities[:, None], slots.shape)[there]
     slots = slots[there]
-    item = history.counterpart[history.index.rows[slots]]
+    item = history.counterparts(slots)
     owner, item, slots = owner[item >= 0], item[item >= 0], slots[item >= 0]
     # Newest first within a user, so that the first meeting in this order is the last in time.
     order = np.lexsort((-slots, owner))
@@ -56,8 +56,7 @@ def recent_items(
 def popularity(items: History, cutoff_us: int) -> NDArray[np.float64]:
     """(items,) events of each item in the last days before the cutoff."""
     rows = Rows(np.arange(len(items.index), dtype=np.int64), cutoff_us)
-    sums = items.prefix_sum("events", None)
-    return sums[items.end(rows)] - sums[items.start(rows, POPULARITY_DAYS)]
+    return (items.end(rows) - items.start(rows, POPULARITY_DAYS)).astype(np.float64)
 
 
 def sample_pairs(
@@ -109,5 +108,5 @@ def _met_ahead(
     owner = np.repeat(users.entities, counts)
     offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     slots = np.repeat(start, counts) + offset
-    item = history.counterpart[history.index.rows[slots]].astype(np.int64)
+    item = history.counterparts(slots)
     return owner[item >= 0], item[item >= 0]

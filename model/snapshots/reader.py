@@ -5,23 +5,29 @@ Training and serving both come here, so their features cannot differ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED
 from model.events import Entities, EventLog, PairEvents
-from model.snapshots.aggregates import Feature, aggregate, declared_features
+from model.snapshots.aggregates import FeatureReader
 from model.snapshots.choices import Choices
+from model.snapshots.declarations import declared, declared_features, declared_of_pairs
 from model.snapshots.features import UNKNOWN, FeaturePlan, SnapshotPlan
-from model.snapshots.history import History, Rows, item_history, user_history
+from model.snapshots.formulas import Declaration, Feature
+from model.snapshots.history import History, Rows
 from model.snapshots.inputs import Inputs
-from model.snapshots.pair_features import declared_pair_features, pair_aggregate
+from model.snapshots.scan_tables import Source
 from model.snapshots.sequences import SequenceReader, Sequences
 from model.tasks import EntityKind
 
-_HISTORY_OF: dict[EntityKind, str] = {"user": "users", "item": "items", "pair": "pairs"}
+Codes = NDArray[np.int64]
+Cutoffs = NDArray[np.int64] | int
+"""One for every row, or one for all; microseconds since 1970."""
 
 
 class SnapshotReader:
@@ -30,22 +36,23 @@ class SnapshotReader:
     Args:
         log: the events.
         plan: what the model was made with.
+        use_compiler: without it the features are computed in NumPy, the same bit for bit.
     """
 
-    def __init__(self, log: EventLog, plan: SnapshotPlan) -> None:
+    def __init__(self, log: EventLog, plan: SnapshotPlan, *, use_compiler: bool = COMPILED) -> None:
         self.log = log
         self.plan = plan
-        self._features: dict[EntityKind, tuple[Feature, ...]] = {}
+        self._use_compiler = use_compiler
 
     @cached_property
     def users(self) -> History:
         """The events of each user."""
-        return user_history(self.log)
+        return History(self.log, self.log.user_events)
 
     @cached_property
     def items(self) -> History:
         """The events of each item."""
-        return item_history(self.log)
+        return History(self.log, self.log.item_events)
 
     @property
     def pair_index(self) -> PairEvents:
@@ -55,7 +62,7 @@ class SnapshotReader:
     @cached_property
     def pairs(self) -> History:
         """The events of each pair that has some."""
-        return History(self.log, self.pair_index.events, self.log.item)
+        return History(self.log, self.pair_index.events)
 
     @cached_property
     def choices(self) -> Choices:
@@ -74,70 +81,85 @@ class SnapshotReader:
             self.users, self.item_codes, self.plan.users.event_types, self.plan.sequence_length
         )
 
+    @cached_property
+    def _categories(self) -> dict[EntityKind, Codes]:
+        return {
+            "user": _category_codes(self.log.users, self.plan.users),
+            "item": _category_codes(self.log.items, self.plan.items),
+        }
+
+    @cached_property
+    def _user_features(self) -> FeatureReader:
+        log = self.log
+        source = Source(log, log.user_events, log.users, log.items, log.item_events)
+        return self._feature_reader(source, self.plan.users, declared(self.plan.users))
+
+    @cached_property
+    def _item_features(self) -> FeatureReader:
+        log = self.log
+        source = Source(log, log.item_events, log.items, log.users, log.user_events)
+        return self._feature_reader(source, self.plan.items, declared(self.plan.items))
+
+    @cached_property
+    def _pair_features(self) -> FeatureReader:
+        source = Source(self.log, self.pair_index.events)
+        return self._feature_reader(source, self.plan.users, declared_of_pairs(self.plan.users))
+
+    def _feature_reader(
+        self, source: Source, plan: FeaturePlan, declarations: tuple[Declaration, ...]
+    ) -> FeatureReader:
+        return FeatureReader(source, plan, declarations, use_compiler=self._use_compiler)
+
     def history(self, entity: EntityKind) -> History:
         """The history whose entities are of this kind."""
-        history: History = getattr(self, _HISTORY_OF[entity])
-        return history
+        return {"user": self.users, "item": self.items}.get(entity) or self.pairs
 
     def features(self, entity: EntityKind) -> tuple[Feature, ...]:
         """The columns of `Inputs.numbers`, in order."""
-        if entity not in self._features:
-            self._features[entity] = self._declared(entity)
-        return self._features[entity]
+        return declared_features(self.plan, entity)
 
-    def _declared(self, entity: EntityKind) -> tuple[Feature, ...]:
-        match entity:
-            case "user":
-                return declared_features(self.users, self.plan.users)
-            case "item":
-                return declared_features(self.items, self.plan.items)
-            case "pair":
-                return (
-                    *(_prefixed("user", f) for f in self.features("user")),
-                    *(_prefixed("item", f) for f in self.features("item")),
-                    *declared_pair_features(self.plan.users),
-                )
-
-    def user_inputs(self, users: NDArray[np.int64], cutoff_us: int) -> Inputs:
+    def user_inputs(self, users: Codes, cutoff_us: Cutoffs) -> Inputs:
         """The inputs of users at a cutoff."""
-        rows = Rows(users, cutoff_us)
+        cutoffs_us = _each(cutoff_us, len(users))
+        ends = self.log.user_events.position(users, cutoffs_us)
         return Inputs(
             users=users,
             items=np.full(len(users), -1, dtype=np.int64),
-            cutoffs_us=np.full(len(users), cutoff_us, dtype=np.int64),
-            ends=self.users.end(rows),
-            numbers=aggregate(self.users, self.plan.users, rows),
-            categories=_category_codes(self.log.users, self.plan.users)[users],
+            cutoffs_us=cutoffs_us,
+            ends=ends,
+            numbers=self._user_features.read(users, ends, cutoffs_us),
+            categories=self._categories["user"][users],
             item_codes=np.zeros(len(users), dtype=np.int64),
         )
 
-    def item_inputs(self, items: NDArray[np.int64], cutoff_us: int) -> Inputs:
+    def item_inputs(self, items: Codes, cutoff_us: Cutoffs) -> Inputs:
         """The inputs of items at a cutoff."""
-        rows = Rows(items, cutoff_us)
+        cutoffs_us = _each(cutoff_us, len(items))
+        ends = self.log.item_events.position(items, cutoffs_us)
         return Inputs(
             users=np.full(len(items), -1, dtype=np.int64),
             items=items,
-            cutoffs_us=np.full(len(items), cutoff_us, dtype=np.int64),
+            cutoffs_us=cutoffs_us,
             ends=np.zeros(len(items), dtype=np.int64),
-            numbers=aggregate(self.items, self.plan.items, rows),
-            categories=_category_codes(self.log.items, self.plan.items)[items],
+            numbers=self._item_features.read(items, ends, cutoffs_us),
+            categories=self._categories["item"][items],
             item_codes=self.item_codes[items],
         )
 
-    def pair_inputs(
-        self, users: NDArray[np.int64], items: NDArray[np.int64], cutoff_us: int
-    ) -> Inputs:
+    def pair_inputs(self, users: Codes, items: Codes, cutoff_us: Cutoffs) -> Inputs:
         """The inputs of pairs at a cutoff: the user's, the item's and their own past."""
-        distinct_users, of_user = np.unique(users, return_inverse=True)
-        distinct_items, of_item = np.unique(items, return_inverse=True)
-        user = self.user_inputs(distinct_users, cutoff_us).take(of_user)
-        item = self.item_inputs(distinct_items, cutoff_us).take(of_item)
+        cutoffs_us = _each(cutoff_us, len(users))
+        user = _once(self.user_inputs, users, cutoffs_us)
+        item = _once(self.item_inputs, items, cutoffs_us)
         codes = self.pair_index.codes(users, items)
-        own = pair_aggregate(self.pairs, self.plan.users, codes, cutoff_us)
+        met = codes >= 0
+        ends = np.zeros(len(codes), dtype=np.int64)
+        ends[met] = self.pair_index.events.position(codes[met], cutoffs_us[met])
+        own = self._pair_features.read(codes, ends, cutoffs_us)
         return Inputs(
             users=users,
             items=items,
-            cutoffs_us=user.cutoffs_us,
+            cutoffs_us=cutoffs_us,
             ends=user.ends,
             numbers=np.concatenate([user.numbers, item.numbers, own], axis=1),
             categories=np.concatenate([user.categories, item.categories], axis=1),
@@ -167,8 +189,17 @@ class SnapshotReader:
         return np.flatnonzero(history.end(rows) > history.start(rows, lookback_days))
 
 
-def _prefixed(owner: str, feature: Feature) -> Feature:
-    return Feature(f"{owner}_{feature.name}", feature.unit, f"of the {owner}: {feature.meaning}")
+def _each(cutoff_us: Cutoffs, rows: int) -> Codes:
+    if isinstance(cutoff_us, np.ndarray):
+        return cutoff_us
+    return np.full(rows, cutoff_us, dtype=np.int64)
+
+
+def _once(read: Callable[[Codes, Cutoffs], Inputs], codes: Codes, cutoffs_us: Codes) -> Inputs:
+    """The inputs of entities that come several times at the same cutoff, each computed once."""
+    moments_us, moment = np.unique(cutoffs_us, return_inverse=True)
+    packed, row = np.unique((moment << 32) | codes, return_inverse=True)
+    return read(packed & 0xFFFFFFFF, moments_us[packed >> 32]).take(row)
 
 
 def _category_codes(table: Entities, plan: FeaturePlan) -> NDArray[np.int64]:

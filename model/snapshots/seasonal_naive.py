@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, EventLog, exposure_hours
-from model.snapshots.history import History, Rows
+from model.snapshots.history import History
 from model.snapshots.inputs import Inputs
-from model.snapshots.seasons import Season, period_totals
+from model.snapshots.seasons import Season, period_sales
 
 _YEAR_US = 365 * MICROSECONDS_PER_DAY
 _SMALLEST_SHARE = 1e-4
@@ -80,8 +80,7 @@ def shop_shares(history: History, season: Season, until_us: int) -> NDArray[np.f
     A period that the log has not shown yet gets the mean.
     """
     log = history.log
-    everyone = Rows(np.arange(len(history.index), dtype=np.int64), until_us)
-    sales = period_totals(history, everyone, season, log.first_us - 1, until_us).sum(axis=0)
+    sales = period_sales(history, season, log.first_us - 1, until_us)
     seen = exposure_hours(log.first_us, until_us, season.period, log.time_zone)
     cycle = exposure_hours(until_us - _YEAR_US, until_us, season.period, log.time_zone)
     # A period seen for less than a tenth is as good as not seen.

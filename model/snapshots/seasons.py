@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from model.events import PERIOD_LABELS, period_codes
-from model.snapshots.history import Floats, History, Rows
+from model.snapshots.formulas import Histogram
+from model.snapshots.history import Floats, History
 from model.tasks import PeakPeriod, PeriodName
 
 
@@ -17,40 +20,35 @@ class Season(BaseModel):
 
     period: PeriodName
     event_type: str
-    of: str
+    of: Literal["events", "units"]
 
     @classmethod
     def of_target(cls, target: PeakPeriod) -> Season:
         """The season that a target asks about."""
         return cls(period=target.period, event_type=target.event_type, of=target.of)
 
+    def histogram(self, window_days: int) -> Histogram:
+        """The past sales per period, as a scan counts them."""
+        width = len(PERIOD_LABELS[self.period])
+        return Histogram(
+            self.period, width, event_type=self.event_type, of=self.of, window_days=window_days
+        )
+
     def column(self, label: str) -> str:
         """The name of the feature that holds the past sales of one period."""
         return f"{self.event_type}_{self.of}_{self.period}_{label}"
 
 
-def period_totals(
-    history: History, rows: Rows, season: Season, after_us: int, until_us: int
-) -> Floats:
-    """(R, periods) events or units of the season's type per period in `(after, until]`.
+def period_sales(history: History, season: Season, after_us: int, until_us: int) -> Floats:
+    """(periods,) what all entities together sold in `(after, until]`, in events or units.
 
     Units below zero (returns booked under the same type) count as none.
     """
+    index = history.index
+    is_inside = (index.time_us > after_us) & (index.time_us <= until_us)
+    chosen = np.flatnonzero(is_inside & history.is_type(season.event_type))
+    codes = period_codes(index.time_us[chosen], season.period, history.log.time_zone)
+    amounts = np.maximum(index.units[chosen], 0) if season.of == "units" else np.ones(len(chosen))
     periods = len(PERIOD_LABELS[season.period])
-    time_us = history.index.time_us
-    chosen = np.flatnonzero(
-        (time_us > after_us) & (time_us <= until_us) & history.is_type(season.event_type)
-    )
-    codes = period_codes(time_us[chosen], season.period, history.log.time_zone)
-    amounts = (
-        np.maximum(history.log.units[history.index.rows[chosen]], 0)
-        if season.of == "units"
-        else np.ones(len(chosen))
-    )
-    flat = np.bincount(
-        history.entity[chosen] * periods + codes,
-        weights=amounts,
-        minlength=len(history.index) * periods,
-    )
-    totals: Floats = flat.astype(np.float64).reshape(-1, periods)[rows.entities]
-    return totals
+    sales: Floats = np.bincount(codes, weights=amounts, minlength=periods).astype(np.float64)
+    return sales

@@ -55,22 +55,12 @@ class SequenceReader:
         event_types: tuple[str, ...],
         length: int,
     ) -> None:
-        log, rows = history.log, history.index.rows
-        self._history = history
+        log = history.log
+        self._index = history.index
         self._length = length
-        type_codes = np.array(
-            [
-                event_types.index(name) + 1 if name in event_types else PADDING
-                for name in log.event_types
-            ],
-            dtype=np.int64,
-        )
-        with_unknown = np.append(item_codes, 0)  # a code of -1, no item, reads the last entry
-        self._items = with_unknown[log.item[rows]]
-        self._types = type_codes[log.event_type[rows]]
-        self._time_us = history.index.time_us
-        cents = log.value_cents[rows] / 100
-        self._values = (np.sign(cents) * np.log1p(np.abs(cents))).astype(np.float32)
+        codes = [event_types.index(n) + 1 if n in event_types else PADDING for n in log.event_types]
+        self._type_codes = np.array(codes, dtype=np.int64)
+        self._item_codes = np.append(item_codes, 0)  # no item, -1, reads the last entry
 
     def read(
         self, users: NDArray[np.int64], ends: NDArray[np.int64], cutoffs_us: NDArray[np.int64]
@@ -83,14 +73,16 @@ class SequenceReader:
             cutoffs_us: (R,)
         """
         slots = ends[:, None] + np.arange(-self._length, 0)
-        there = slots >= self._history.index.offsets[users][:, None]
+        there = slots >= self._index.offsets[users][:, None]
         slots = np.where(there, slots, 0)
-        if not len(self._items):
+        if not len(self._index.time_us):
             return Sequences.empty(*slots.shape)
-        days = (cutoffs_us[:, None] - self._time_us[slots]) / MICROSECONDS_PER_DAY
+        days = (cutoffs_us[:, None] - self._index.time_us[slots]) / MICROSECONDS_PER_DAY
+        money = self._index.value_cents[slots] / 100
+        amounts = np.sign(money) * np.log1p(np.abs(money))
         return Sequences(
-            items=np.where(there, self._items[slots], PADDING),
-            types=np.where(there, self._types[slots], PADDING),
+            items=np.where(there, self._item_codes[self._index.counterpart[slots]], PADDING),
+            types=np.where(there, self._type_codes[self._index.event_type[slots]], PADDING),
             gaps=np.where(there, np.log1p(np.maximum(days, 0)), 0).astype(np.float32),
-            amounts=np.where(there, self._values[slots], 0),
+            amounts=np.where(there, amounts, 0).astype(np.float32),
         )

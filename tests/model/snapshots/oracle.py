@@ -6,7 +6,7 @@ Each looks at one entity at a time and filters the whole frame of events.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from model.snapshots.features import FeaturePlan
 from model.tasks import Task
 
 NEVER_DAYS = 3650.0
+NAN = math.nan
 DAY = pd.Timedelta(days=1)
 PERIODS = {
     "month_of_year": range(1, 13),
@@ -47,7 +48,12 @@ class Oracle:
             yield f"{event_type}_recency", math.log1p(recency_days(own, cutoff))
             for name, number in self._of_type(plan, own, cutoff):
                 yield f"{event_type}_{name}", number
+            yield f"{event_type}_value_mean", log_amount(value(own) / len(own)) if len(own) else NAN
+            yield f"{event_type}_units_mean", log_amount(units(own).mean())
         yield from self._of_all(plan, past, cutoff)
+        yield from self._amounts(plan, past)
+        yield from self._shares(plan, past, cutoff)
+        yield from self._recent(plan, past, cutoff)
         for season in plan.seasons:
             yield from self._season(season, past, cutoff)
         for name in plan.numbers:
@@ -67,6 +73,11 @@ class Oracle:
             if days != 7:
                 yield f"value_{window}", log_amount(value(inside))
                 yield f"units_{window}", log_amount(units(inside).sum())
+        for short, long in ((30, 90), (90, 365)):
+            if {short, long} <= set(plan.windows_days):
+                recent, earlier = len(within(own, cutoff, short)), len(within(own, cutoff, long))
+                ratio = (1 + recent) / (1 + earlier * short / long)
+                yield f"trend_{short}d_{long}d", math.log(ratio)
         for week in (2, 3, 4, 5):
             inside = within(own, cutoff, 7 * week)
             inside = inside[inside["time"] <= cutoff - 7 * (week - 1) * DAY]
@@ -78,7 +89,11 @@ class Oracle:
         recency = recency_days(past, cutoff)
         tenure = (cutoff - past["time"].min()) / DAY if len(past) else 0.0
         visits = self.local_days(past).nunique()
-        gap = (tenure - recency) / (visits - 1) if visits > 1 else math.nan
+        gap = (tenure - recency) / (visits - 1) if visits > 1 else NAN
+        days = pd.Series(pd.to_datetime(sorted(set(self.local_days(past)))), dtype="datetime64[s]")
+        gaps = (days.diff() / DAY).dropna()
+        yield "gap_deviation", math.log1p(gaps.std(ddof=0))
+        yield "gap_last", math.log1p(gaps.iloc[-1]) if len(gaps) else NAN
         yield "recency", math.log1p(recency)
         yield "tenure", math.log1p(tenure)
         yield "gap_mean", math.log1p(gap)
@@ -93,6 +108,52 @@ class Oracle:
             if days not in (7, 30):
                 mean = inside["price"].mean()
                 yield f"price_mean_{window}", math.log1p(mean)
+
+    def _amounts(self, plan: FeaturePlan, past: pd.DataFrame) -> Iterator[tuple[str, float]]:
+        prices = past["price"].dropna()
+        yield "price_last", math.log1p(prices.iloc[-1]) if len(prices) else NAN
+        yield "price_least", math.log1p(prices.min())
+        yield "price_greatest", math.log1p(prices.max())
+        quantities = units(past[past["event_type"].isin(plan.quantity_types)])
+        yield "units_last", log_amount(quantities.iloc[-1]) if len(quantities) else NAN
+        yield "units_greatest", log_amount(quantities.max())
+
+    def _shares(
+        self, plan: FeaturePlan, past: pd.DataFrame, cutoff: pd.Timestamp
+    ) -> Iterator[tuple[str, float]]:
+        local = past["time"].dt.tz_convert(self.time_zone)
+        codes = {"weekday": local.dt.day_of_week + 1, "month_of_year": local.dt.month}
+        for period in plan.own_periods:
+            bins = PERIODS[period]
+            for label in bins:
+                share = (int((codes[period] == label).sum()) + 1) / (len(past) + len(bins))
+                yield f"share_of_{period.removesuffix('_of_year')}_{label}", share
+        other = plan.counterpart
+        met = within(past, cutoff, 365).dropna(subset=[other])
+        for name, values in plan.affinities.items():
+            of_other = self.tables[other].set_index(other)[name].astype("str")
+            known = met[other].map(of_other)
+            for label in values:
+                share = (int((known == label).sum()) + 1) / (len(met) + len(values))
+                yield f"share_of_{name}_{label}", share
+
+    def _recent(
+        self, plan: FeaturePlan, past: pd.DataFrame, cutoff: pd.Timestamp
+    ) -> Iterator[tuple[str, float]]:
+        other = plan.counterpart
+        met = past.dropna(subset=[other])[other].tail(50)
+        theirs = {key: self.past(other, key, cutoff) for key in met.unique()}
+
+        def mean(number: Callable[[pd.DataFrame], float]) -> float:
+            known = {key: number(events) for key, events in theirs.items()}
+            return math.log1p(met.map(known).mean()) if len(met) else NAN
+
+        if plan.entity == "user":
+            yield "recent_items_events_30d", mean(lambda own: len(within(own, cutoff, 30)))
+        else:
+            yield "recent_users_recency", mean(lambda own: recency_days(own, cutoff))
+            spent = mean(lambda own: value(within(own, cutoff, 365)))
+            yield "recent_users_value_365d", spent
 
     def _season(
         self, season: Season, past: pd.DataFrame, cutoff: pd.Timestamp

@@ -1,0 +1,348 @@
+"""The numeric features of users, items and pairs: each is declared here and nowhere else.
+
+Counts and amounts are given as log(1 + x): they are skewed, and ratios matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS
+from model.snapshots.features import LAG_WEEKS, FeaturePlan, SnapshotPlan
+from model.snapshots.formulas import (
+    Attribute,
+    Bin,
+    Declaration,
+    DeviationLog,
+    Difference,
+    Feature,
+    Formula,
+    Histogram,
+    Log,
+    MeanLog,
+    Measure,
+    OfCutoff,
+    One,
+    Recent,
+    Share,
+    Since,
+    Total,
+    of_owner,
+)
+from model.snapshots.seasons import Season
+from model.tasks import EntityKind, PeriodName
+
+PAIR_WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, None)
+RECENT_EVENTS = 50
+"""How many last events a feature about their counterparts looks at."""
+YEAR_DAYS = 365
+_CENTS = 100.0
+_DAY = float(MICROSECONDS_PER_DAY)
+_TRENDS_DAYS = ((30, 90), (90, 365))
+_PERIOD_NOUNS: dict[PeriodName, str] = {"weekday": "weekday", "month_of_year": "month"}
+
+
+def declared(plan: FeaturePlan) -> tuple[Declaration, ...]:
+    """The columns of a user or an item, in order."""
+    if not plan.has_time:
+        return (*_totals(plan), *_numbers(plan))
+    return (
+        *_totals(plan),
+        *_lags(plan),
+        *_trends(plan),
+        *_recencies(plan),
+        *_visits(plan),
+        *_counterparts(plan),
+        *_prices(plan),
+        *_quantities(plan),
+        *(column for season in plan.seasons for column in _season(season)),
+        *(column for period in plan.own_periods for column in _own_season(period)),
+        *_affinities(plan),
+        *_recent(plan),
+        *_numbers(plan),
+        *_calendar(plan),
+    )
+
+
+def declared_of_pairs(plan: FeaturePlan) -> tuple[Declaration, ...]:
+    """What a user and an item have had with each other; `plan` is the users'."""
+    return tuple(column for event_type in plan.event_types for column in _pair(plan, event_type))
+
+
+def declared_features(plan: SnapshotPlan, entity: EntityKind) -> tuple[Feature, ...]:
+    """The numeric features of an entity kind, in order; a pair has its user's and its item's."""
+    users = [declaration.feature for declaration in declared(plan.users)]
+    items = [declaration.feature for declaration in declared(plan.items)]
+    match entity:
+        case "user":
+            return tuple(users)
+        case "item":
+            return tuple(items)
+        case "pair":
+            return (
+                *(of_owner("user", feature) for feature in users),
+                *(of_owner("item", feature) for feature in items),
+                *(declaration.feature for declaration in declared_of_pairs(plan.users)),
+            )
+
+
+def _declare(name: str, unit: str, meaning: str, formula: Formula) -> Declaration:
+    return Declaration(Feature(name, unit, meaning), formula)
+
+
+def window_name(days: int | None) -> str:
+    """How a window is called in a feature's name."""
+    return "all" if days is None else f"{days}d"
+
+
+def _window(days: int | None) -> str:
+    return "all the past" if days is None else f"the last {days} days"
+
+
+def _totals(plan: FeaturePlan) -> Iterator[Declaration]:
+    measures: list[tuple[Measure, str, float]] = [("events", "log(1 + events)", 1)]
+    if plan.has_value:
+        measures.append(("value_cents", "log(1 + money)", _CENTS))
+    if plan.has_quantity:
+        measures.append(("units", "log(1 + units)", 1))
+    for event_type in plan.event_types:
+        for measure, unit, divisor in measures:
+            for days in plan.windows_days:
+                if measure != "events" and days == 7:
+                    continue  # adds little to the number of events and overfits
+                noun = measure.removesuffix("_cents")
+                yield _declare(
+                    f"{event_type}_{noun}_{window_name(days)}",
+                    unit,
+                    f"{noun} of {event_type} in {_window(days)}",
+                    Log(Total(measure, event_type, days), divisor),
+                )
+
+
+def _lags(plan: FeaturePlan) -> Iterator[Declaration]:
+    for event_type in plan.event_types:
+        for week in LAG_WEEKS:
+            yield _declare(
+                f"{event_type}_events_week_{week}",
+                "log(1 + events)",
+                f"number of {event_type} in the {week}th week before the cutoff",
+                Log(Total("events", event_type, 7 * week, 7 * (week - 1))),
+            )
+
+
+def _trends(plan: FeaturePlan) -> Iterator[Declaration]:
+    for event_type in plan.event_types:
+        for short, long in _TRENDS_DAYS:
+            if not {short, long} <= set(plan.windows_days):
+                continue
+            yield _declare(
+                f"{event_type}_trend_{short}d_{long}d",
+                "log ratio",
+                f"number of {event_type} in {_window(short)} over what {short} days of "
+                f"{_window(long)} have",
+                Difference(
+                    Log(Total("events", event_type, short)),
+                    Log(Total("events", event_type, long), long / short),
+                ),
+            )
+
+
+def _recencies(plan: FeaturePlan) -> Iterator[Declaration]:
+    unit = "log(1 + days)"
+    yield _declare("recency", unit, "time since the last event", Log(Since(), _DAY))
+    yield _declare("tenure", unit, "time since the first event", Log(One("since_first_us"), _DAY))
+    for event_type in plan.event_types:
+        yield _declare(
+            f"{event_type}_recency",
+            unit,
+            f"time since the last {event_type}, ten years for never",
+            Log(Since(event_type), _DAY),
+        )
+
+
+def _visits(plan: FeaturePlan) -> Iterator[Declaration]:
+    """A visit is a day with an event; gaps are the days between visits."""
+    unit = "log(1 + days)"
+    for days in plan.windows_days:
+        yield _declare(
+            f"visits_{window_name(days)}",
+            unit,
+            f"days with an event in {_window(days)}",
+            Log(Total("visits", None, days)),
+        )
+    visits = Total("visits")
+    mean = MeanLog(One("since_first_us"), visits, _DAY, less=Since(), spare=1)
+    deviation = DeviationLog(One("gap_squares"), One("gap_days"), visits, spare=1)
+    since = "NaN before the second"
+    yield _declare("gap_mean", unit, f"mean days between visits, {since}", mean)
+    yield _declare(
+        "gap_deviation", unit, f"deviation of the days between visits, {since}", deviation
+    )
+    yield _declare(
+        "gap_last", unit, f"days between the last two visits, {since}", Log(One("last_gap_days"))
+    )
+    yield _declare(
+        "recency_over_gap",
+        "log ratio",
+        "time since the last event over the mean gap",
+        Difference(Log(Since(), _DAY), mean),
+    )
+
+
+def _counterparts(plan: FeaturePlan) -> Iterator[Declaration]:
+    for days in plan.windows_days:
+        if days != 7:
+            yield _declare(
+                f"distinct_{plan.counterpart}s_{window_name(days)}",
+                f"log(1 + {plan.counterpart}s)",
+                f"different {plan.counterpart}s in {_window(days)}",
+                Log(Total("counterparts", None, days)),
+            )
+
+
+def _prices(plan: FeaturePlan) -> Iterator[Declaration]:
+    if not plan.has_price:
+        return
+    unit = "log(1 + money)"
+    for days in plan.windows_days[2:]:
+        yield _declare(
+            f"price_mean_{window_name(days)}",
+            unit,
+            f"mean price of the events in {_window(days)}, NaN without one",
+            MeanLog(Total("price_cents", None, days), Total("priced_events", None, days), _CENTS),
+        )
+    for which in ("last", "least", "greatest"):
+        quantity = One(f"{which}_price_cents")  # type: ignore[arg-type]
+        yield _declare(
+            f"price_{which}", unit, f"the {which} price, NaN without one", Log(quantity, _CENTS)
+        )
+
+
+def _quantities(plan: FeaturePlan) -> Iterator[Declaration]:
+    for event_type in plan.event_types:
+        events = Total("events", event_type)
+        if plan.has_value and event_type in plan.valued_types:
+            yield _declare(
+                f"{event_type}_value_mean",
+                "log(1 + money)",
+                f"mean value of a {event_type}, NaN before the first",
+                MeanLog(Total("value_cents", event_type), events, _CENTS),
+            )
+        if plan.has_quantity and event_type in plan.quantity_types:
+            yield _declare(
+                f"{event_type}_units_mean",
+                "log(1 + units)",
+                f"mean units of a {event_type}, NaN before the first",
+                MeanLog(Total("units", event_type), events),
+            )
+    if plan.has_quantity:
+        meaning = "units of an event of a type that has quantities, NaN without one"
+        for which in ("last", "greatest"):
+            quantity = One(f"{which}_units")  # type: ignore[arg-type]
+            yield _declare(
+                f"units_{which}", "log(1 + units)", f"the {which} {meaning}", Log(quantity)
+            )
+
+
+def _season(season: Season) -> Iterator[Declaration]:
+    for code, label in enumerate(PERIOD_LABELS[season.period]):
+        yield _declare(
+            season.column(label),
+            f"log(1 + {season.of})",
+            f"{season.of} of {season.event_type} in {season.period} {label} of the last year",
+            Log(Bin(season.histogram(YEAR_DAYS), code)),
+        )
+
+
+def _own_season(period: PeriodName) -> Iterator[Declaration]:
+    labels = PERIOD_LABELS[period]
+    histogram = Histogram(period, len(labels))
+    noun = _PERIOD_NOUNS[period]
+    for code, label in enumerate(labels):
+        yield _declare(
+            f"share_of_{noun}_{label}",
+            "share",
+            f"share of all past events in {noun} {label}, one more counted in each {noun}",
+            Share(histogram, code),
+        )
+
+
+def _affinities(plan: FeaturePlan) -> Iterator[Declaration]:
+    for attribute, values in plan.affinities.items():
+        histogram = Histogram("attribute", len(values), attribute=attribute, window_days=YEAR_DAYS)
+        for code, value in enumerate(values):
+            yield _declare(
+                f"share_of_{attribute}_{value}",
+                "share",
+                f"share of the last year's events with {plan.counterpart}s whose {attribute} is "
+                f"{value}, one more counted for each value",
+                Share(histogram, code),
+            )
+
+
+def _recent(plan: FeaturePlan) -> Iterator[Declaration]:
+    those = f"of the {plan.counterpart}s of the last {RECENT_EVENTS} events"
+    count = Recent(None)
+    if plan.entity == "user":
+        yield _declare(
+            "recent_items_events_30d",
+            "log(1 + events)",
+            f"mean number of events of anybody in the last 30 days, {those}; NaN without one",
+            MeanLog(Recent("events_30d"), count),
+        )
+        return
+    yield _declare(
+        "recent_users_recency",
+        "log(1 + days)",
+        f"mean time since their last event, {those}; NaN without one",
+        MeanLog(Recent("since_last_us"), count, _DAY),
+    )
+    if plan.has_value:
+        yield _declare(
+            "recent_users_value_365d",
+            "log(1 + money)",
+            f"mean value of all their events in the last 365 days, {those}; NaN without one",
+            MeanLog(Recent("value_cents_365d"), count, _CENTS),
+        )
+
+
+def _numbers(plan: FeaturePlan) -> Iterator[Declaration]:
+    for name in plan.numbers:
+        yield _declare(
+            f"attribute_{name}",
+            "as given",
+            f"attribute {name}, NaN where missing",
+            Attribute(name),
+        )
+
+
+def _calendar(plan: FeaturePlan) -> Iterator[Declaration]:
+    yield _declare(
+        "log_coverage",
+        "log(1 + days)",
+        "how much past the log has, at most a year",
+        OfCutoff("log_coverage"),
+    )
+    if plan.has_annual_calendar:
+        where = "where in the year we are"
+        yield _declare("day_of_year_sine", "sine of an angle", where, OfCutoff("day_of_year_sine"))
+        yield _declare(
+            "day_of_year_cosine", "cosine of an angle", where, OfCutoff("day_of_year_cosine")
+        )
+
+
+def _pair(plan: FeaturePlan, event_type: str) -> Iterator[Declaration]:
+    for days in PAIR_WINDOWS_DAYS if plan.has_time else (None,):
+        yield _declare(
+            f"pair_{event_type}_events_{window_name(days)}",
+            "log(1 + events)",
+            f"{event_type} of this user with this item in {_window(days)}",
+            Log(Total("events", event_type, days)),
+        )
+    if plan.has_time:
+        yield _declare(
+            f"pair_{event_type}_recency",
+            "log(1 + days)",
+            f"time since this user's last {event_type} of this item, ten years for never",
+            Log(Since(event_type), _DAY),
+        )
