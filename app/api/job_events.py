@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ import anyio
 from fastapi.sse import ServerSentEvent
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.engine import transaction
+from app.db.engine import DATABASE_AWAY, transaction
 from app.domain.training_jobs import has_ended, job_history
 
 _BATCH = 500
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Follower:
     async def events(self, after: int) -> AsyncIterator[ServerSentEvent]:
         """All events after this id, then the new ones, until the job has ended."""
         while not self.stopping.is_set():
-            batch, ended = await anyio.to_thread.run_sync(self._read, after)
+            batch, ended = await anyio.to_thread.run_sync(self._try_to_read, after)
             for event in batch:
                 yield event
                 after = int(event.id or after)
@@ -41,6 +44,14 @@ class Follower:
                 return
             if not batch:
                 await anyio.sleep(self.poll_s)
+
+    def _try_to_read(self, after: int) -> tuple[list[ServerSentEvent], bool]:
+        try:
+            return self._read(after)
+        except DATABASE_AWAY as error:
+            # A stream that has begun cannot answer 503 any more; the database may come back.
+            logger.warning("the history of job %s cannot be read", self.job_id, exc_info=error)
+            return [], False
 
     def _read(self, after: int) -> tuple[list[ServerSentEvent], bool]:
         with transaction(self.sessions, write=False) as session:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -118,8 +118,10 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 422, "invalid", "Invalid request", first + more, errors)
 
 
-def _http_error(request: Request, error: Exception) -> JSONResponse:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NO_CONTENT:  # an answer, only from where there is none else
+        return Response(status_code=error.status_code)
     phrase = HTTPStatus(error.status_code).phrase
     details = {
         404: f"nothing lies at {request.url.path}; /docs lists what does",

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,7 +29,7 @@ router = APIRouter(tags=["training jobs"])
 
 State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 JobId = Annotated[str, Path(description="id of the job")]
-_MAX_ID = 2**63 - 1
+MAX_EVENT_ID = 2**63 - 1
 _RETRY_AFTER_S = 1
 
 
@@ -93,15 +93,6 @@ class TrainingJob(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-
-
-class JobLogLine(BaseModel):
-    """A line of a job's log."""
-
-    at: datetime
-    level: str
-    message: str
-    fields: dict[str, Any]
 
 
 @router.post(
@@ -187,44 +178,50 @@ def _known_job(job_id: JobId, session: ReadSession) -> str:
 KnownJob = Annotated[str, Depends(_known_job, scope="function")]
 
 
+def _last_seen(
+    job_id: KnownJob,
+    session: ReadSession,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=MAX_EVENT_ID, description="go on after this")
+    ] = None,
+) -> int:
+    after = last_event_id or 0
+    if last_event_id is not None and training_jobs.is_told(session, job_id, after):
+        raise HTTPException(204)
+    return after
+
+
+LastSeen = Annotated[int, Depends(_last_seen, scope="function")]
+
+
 @router.get(
     "/training-jobs/{job_id}/events",
     operation_id="followTrainingJob",
     summary="Follow a training job by server-sent events",
     response_class=EventSourceResponse,
+    responses={
+        204: {
+            "description": "The job has ended and nothing follows `Last-Event-ID`: a browser that "
+            "reads this does not come back"
+        }
+    },
 )
 async def follow_training_job(
     request: Request,
     job_id: KnownJob,
+    after: LastSeen,
     settings: AppSettings,
     sessions: SessionFactory,
-    last_event_id: Annotated[int, Header(ge=0, le=_MAX_ID, description="go on after this")] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events `state`, `progress` and `log`, from the first one on, until the job has ended."""
+    """Events `state`, `progress` and `log`, from the first one on, until the job has ended.
+
+    Each has an id: who is cut off comes back with the last one as `Last-Event-ID` and misses
+    nothing. Of the progress within a stage the newest is kept a few times a second, and of each
+    stage at least one. A comment is sent every 15 seconds while nothing happens.
+    """
     follower = Follower(sessions, job_id, settings.poll_s, request.app.state.stopping)
-    async for event in follower.events(last_event_id):
+    async for event in follower.events(after):
         yield event
-
-
-@router.get(
-    "/training-jobs/{job_id}/log",
-    operation_id="getTrainingJobLog",
-    summary="The log of a training job",
-)
-def get_training_job_log(
-    job_id: KnownJob, session: ReadSession, pagination: Pagination
-) -> Page[JobLogLine]:
-    """What the job had to say, the oldest line first; tracebacks are in `fields.exception`."""
-    lines = training_jobs.job_history(
-        session,
-        job_id,
-        after=pagination.after_int(_MAX_ID) or 0,
-        kind="log",
-        limit=pagination.limit + 1,
-    )
-    return pagination.page(
-        lines, lambda line: JobLogLine(at=line.created_at, **line.data), lambda line: [line.id]
-    )
 
 
 def _shown(found: training_jobs.TrainingJob) -> TrainingJob:

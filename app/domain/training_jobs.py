@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from app.domain.datasets import profile_dataset
 from app.domain.tasks import all_tasks, task_of
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.jobs.cancel import cancel
-from app.jobs.events import EventKind, events_after
+from app.jobs.events import events_after
 from app.jobs.states import TERMINAL
 from app.jobs.submit import NewJob, submit, submitted_before
 from model.config import Config
@@ -22,6 +22,10 @@ from model.errors import InvalidTask
 from model.tasks import LogProfile, Task, check_tasks
 
 KIND = "training"
+
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
+"""From the least to the most serious."""
 
 
 @dataclass(frozen=True)
@@ -143,17 +147,34 @@ def cancel_training_job(session: Session, job_id: str) -> TrainingJob:
     return TrainingJob(cancel(session, job_id), found.dataset_name)
 
 
-def job_history(
-    session: Session, job_id: str, *, after: int, limit: int, kind: EventKind | None = None
-) -> Sequence[JobEvent]:
+def job_history(session: Session, job_id: str, *, after: int, limit: int) -> Sequence[JobEvent]:
     """What happened to the job after the event with this id (0: from the start), oldest first."""
-    return events_after(session, job_id, after, kind=kind, limit=limit)
+    return events_after(session, job_id, after, limit=limit)
 
 
 def has_ended(session: Session, job_id: str) -> bool:
     """Whether nothing will happen to the job any more."""
     state = session.scalar(select(Job.state).where(Job.id == job_id))
     return state is None or state in TERMINAL
+
+
+def is_told(session: Session, job_id: str, event_id: int) -> bool:
+    """Whether nothing follows this event of the job's history, now and ever."""
+    return has_ended(session, job_id) and not events_after(session, job_id, event_id, limit=1)
+
+
+def job_log(
+    session: Session, job_id: str, *, after: int, limit: int, level: LogLevel
+) -> Sequence[JobEvent]:
+    """Lines of the job's log of this level and above, after the event with this id."""
+    levels = LOG_LEVELS[LOG_LEVELS.index(level) :]
+    query = select(JobEvent).where(
+        JobEvent.job_id == job_id,
+        JobEvent.id > after,
+        JobEvent.kind == "log",
+        JobEvent.data["level"].as_string().in_(levels),
+    )
+    return session.scalars(query.order_by(JobEvent.id).limit(limit)).all()
 
 
 def _every() -> Select[Job, str]:

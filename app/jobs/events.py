@@ -54,15 +54,8 @@ def state_data(job: Job) -> dict[str, Any]:
 
 
 def events_after(
-    session: Session,
-    job_id: str,
-    event_id: int,
-    *,
-    kind: EventKind | None = None,
-    limit: int = 500,
+    session: Session, job_id: str, event_id: int, *, limit: int = 500
 ) -> Sequence[JobEvent]:
     """The job's next events after this id (0: from the start), oldest first."""
     query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > event_id)
-    if kind is not None:
-        query = query.where(JobEvent.kind == kind)
     return session.scalars(query.order_by(JobEvent.id).limit(limit)).all()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.api import job_events
 from app.db.engine import transaction
 from app.db.tables import Dataset
 from app.db.types import utc_now
@@ -75,8 +77,72 @@ def test_a_client_that_comes_back_goes_on_where_it_was(
 ) -> None:
     run_job(session_factory)
     events = follow(client, job_id)
-    for number, event in enumerate(events):
+    for number, event in enumerate(events[:-1]):
         assert follow(client, job_id, event["id"]) == events[number + 1 :]
+
+
+def test_a_browser_that_has_seen_the_end_is_told_not_to_come_back(
+    client: TestClient, job_id: str, session_factory: Sessions
+) -> None:
+    run_job(session_factory)
+    last = follow(client, job_id)[-1]["id"]
+    answer = client.get(f"/v1/training-jobs/{job_id}/events", headers={"Last-Event-ID": last})
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_client_that_was_cut_off_at_any_event_misses_nothing(
+    client: TestClient, job_id: str, session_factory: Sessions
+) -> None:
+    """Also when more has happened meanwhile: it reads one event, goes away, and comes back."""
+    with transaction(session_factory) as session:
+        run = claim(session, worker="w", kinds=["training"], lease_s=30)
+    assert run is not None
+    url, seen, told = f"/v1/training-jobs/{job_id}/events", list[int](), 0
+    for step in range(4):
+        with transaction(session_factory) as session:
+            write_progress(session, run, {"stage": f"stage {step}", "fraction": step / 4})
+            told += 1
+    with transaction(session_factory) as session:
+        finish(session, run, {"model_version": 1})
+    while True:
+        headers = {"Last-Event-ID": str(seen[-1])} if seen else {}
+        with client.stream("GET", url, headers=headers) as answer:
+            if answer.status_code == 204:
+                break
+            seen += [int(line[4:]) for line in answer.iter_lines() if line[:4] == "id: "][:1]
+    assert seen == sorted(set(seen))
+    assert len(seen) == 3 + told
+
+
+def test_a_silent_stream_is_kept_alive(
+    app: FastAPI, client: TestClient, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(client.get, f"/v1/training-jobs/{job_id}/events")
+        with pytest.raises(TimeoutError):
+            stream.result(timeout=1)
+        app.state.stopping.set()
+        assert ": ping" in stream.result().text
+
+
+def test_a_stream_outlives_a_database_that_is_away_for_a_moment(
+    client: TestClient,
+    job_id: str,
+    session_factory: Sessions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_job(session_factory)
+    has_ended, looks = job_events.has_ended, list[str]()
+
+    def first_fail(session: Session, job_id: str) -> bool:
+        looks.append(job_id)
+        if len(looks) == 1:
+            raise OperationalError("SELECT", None, Exception("the server is restarting"))
+        return has_ended(session, job_id)
+
+    monkeypatch.setattr(job_events, "has_ended", first_fail)
+    assert kinds(follow(client, job_id)) == ["state", "state", "progress", "log", "state"]
 
 
 def test_a_follower_sees_what_happens_until_the_end(

@@ -9,10 +9,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
 from app.db.tables import TaskRow
-from app.db.types import utc_now
 from app.jobs.claim import claim
 from app.jobs.ending import Failure, fail, finish
-from app.jobs.journal import write_log
 from app.jobs.lease import Run
 from model.tasks import Task
 from tests.app.declared_shop import BUYS, SPENDS, add_dataset, add_events, declare_shop
@@ -178,18 +176,3 @@ def test_an_unknown_job_is_not_found(client: TestClient, path: str) -> None:
     answer = client.get(f"/v1/training-jobs/nope{path}")
     assert answer.status_code == 404
     assert "'nope'" in answer.json()["detail"]
-
-
-def test_the_log_is_paged(client: TestClient, shop: str, session_factory: Sessions) -> None:
-    job_id = submit(client, shop).json()["id"]
-    run = claim_next(session_factory)
-    lines = [{"level": "info", "message": f"line {n}", "fields": {"n": n}} for n in range(3)]
-    with transaction(session_factory) as session:
-        write_log(session, run, [(utc_now(), line) for line in lines])
-    page = client.get(f"/v1/training-jobs/{job_id}/log", params={"limit": 2}).json()
-    assert [line["message"] for line in page["items"]] == ["line 0", "line 1"]
-    rest = client.get(
-        f"/v1/training-jobs/{job_id}/log", params={"cursor": page["next_cursor"]}
-    ).json()
-    assert [line["fields"] for line in rest["items"]] == [{"n": 2}]
-    assert rest["next_cursor"] is None
