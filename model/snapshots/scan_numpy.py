@@ -7,6 +7,7 @@ The events of all rows are laid side by side, each row's newest first, and every
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,8 @@ def _parts(rows: ScanRows) -> Iterator[slice]:
     counts = np.maximum(rows.ends - rows.starts, 0)
     chunk = np.cumsum(counts) // _AT_ONCE
     edges = np.flatnonzero(np.diff(chunk, prepend=-1))
-    for start, end in zip(edges, np.append(edges[1:], len(rows)), strict=True):
-        yield slice(int(start), int(end))
+    for start, end in pairwise([*edges.tolist(), len(rows)]):
+        yield slice(start, end)
 
 
 class _Walk:

@@ -61,12 +61,14 @@ def random_tables(
         {
             "user": [f"u{n}" for n in range(users)],
             "age": np.where(rng.random(users) < 0.3, np.nan, rng.integers(18, 80, users)),
+            "country": ["de", "fr", None, "it", "de", "fr", "es"][:users],
         }
     )
     item_table = pd.DataFrame(
         {
             "item": [f"i{n}" for n in range(items)],
             "weight": rng.random(items),
+            "colour": ["blue", "red", "red", None, "green", "blue"][:items],
         }
     )
     return user_table, item_table

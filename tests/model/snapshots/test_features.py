@@ -26,8 +26,15 @@ def made(seed: int) -> tuple[SnapshotReader, Oracle]:
     rng = np.random.default_rng(seed)
     events, (users, items) = random_events(rng, events=400), random_tables(rng)
     log = EventLog.from_frames(events, users, items, time_zone=TIME_ZONE)
-    plan = SnapshotPlan.from_log(log, TASKS, Config(), to_microseconds(CUTOFF))
+    plan = with_affinities(SnapshotPlan.from_log(log, TASKS, Config(), to_microseconds(CUTOFF)))
     return SnapshotReader(log, plan), Oracle(events, {"user": users, "item": items}, TIME_ZONE)
+
+
+def with_affinities(plan: SnapshotPlan) -> SnapshotPlan:
+    """The tables are too small for a plan to know their values: those of one attribute each."""
+    users = plan.users.model_copy(update={"affinities": {"colour": ("blue", "red")}})
+    items = plan.items.model_copy(update={"affinities": {"country": ("de", "fr", "xx")}})
+    return plan.model_copy(update={"users": users, "items": items})
 
 
 def read(reader: SnapshotReader, entity: EntityKind, cutoff: pd.Timestamp) -> pd.DataFrame:
