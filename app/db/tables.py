@@ -76,8 +76,9 @@ class Part(Base):
     `path` is relative to the data directory. `counts` has the numbers a profile is made of:
     `new_users` and `new_items`, ids that no earlier part of any table has; of events also the rows
     that have a `user`, `item`, `quantity`, `value`; of users and items also `new_rows`, ids that
-    the table did not have. `columns` says what each further column of the events holds. Events
-    without times have no `first_at` and no `last_at`.
+    the table did not have. `columns` says what each attribute or further column holds, `values`
+    which texts, at most one more than a profile shows. Events without times have no `first_at` and
+    no `last_at`.
     """
 
     __tablename__ = "part"
@@ -95,6 +96,7 @@ class Part(Base):
     event_types: Mapped[dict[str, Any]]
     counts: Mapped[dict[str, Any]]
     columns: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    values: Mapped[dict[str, Any]] = mapped_column(default=dict)
     schema_version: Mapped[int]
 
     __table_args__ = (Index("ix_part_dataset_id_table", "dataset_id", "table"),)

@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, Job, ModelVersion, Part
 from app.domain import idempotency
+from app.domain.attribute_profiles import attribute_profiles, column_kinds
 from app.domain.idempotency import IdempotentRequest
 from app.errors import Conflict, NotFound
 from app.ingest.mapping import Mapping
 from app.ingest.parts import dataset_folder
 from app.jobs.states import TERMINAL
 from model.events import to_datetime
-from model.tasks import ColumnKind, LogProfile
+from model.tasks import AttributeProfile, ColumnKind, LogProfile
 
 CREATE = "createDataset"
 
@@ -44,6 +45,7 @@ class DatasetProfile:
     has_value: bool
     has_quantity: bool
     columns: dict[str, ColumnKind]
+    attributes: dict[str, AttributeProfile]
 
     @property
     def has_time(self) -> bool:
@@ -65,6 +67,7 @@ class DatasetProfile:
             has_quantity=self.has_quantity,
             has_time=self.has_time,
             columns=self.columns,
+            attributes=self.attributes,
         )
 
 
@@ -158,7 +161,8 @@ def profile_dataset(session: Session, dataset: Dataset) -> DatasetProfile:
         bytes=sum(part.bytes for part in parts),
         has_value=_total(events, "value") > 0,
         has_quantity=_total(events, "quantity") > 0,
-        columns=_column_kinds(events),
+        columns=column_kinds(events),
+        attributes=attribute_profiles(parts),
     )
 
 
@@ -204,19 +208,6 @@ def remove_files(paths: Iterable[Path], data_dir: Path) -> None:
 def import_operation(dataset_id: int) -> str:
     """What an import's idempotency key belongs to."""
     return f"createImport:{dataset_id}"
-
-
-def _column_kinds(parts: Iterable[Part]) -> dict[str, ColumnKind]:
-    """What the further columns of the events hold; one that any part has dropped is gone."""
-    found: dict[str, set[str]] = {}
-    for part in parts:
-        for name, kind in part.columns.items():
-            found.setdefault(name, set()).add(kind)
-    return {
-        name: "number" if kinds == {"number"} else "category"
-        for name, kinds in sorted(found.items())
-        if "dropped" not in kinds
-    }
 
 
 def _total(parts: Iterable[Part], count: str, table: str | None = None) -> int:

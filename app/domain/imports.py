@@ -154,5 +154,6 @@ def _part(row: Import, finished: Finished, path: Path) -> Part:
         event_types=finished.event_types,
         counts=finished.counts,
         columns=finished.columns,
+        values=finished.values,
         schema_version=SCHEMA_VERSION,
     )

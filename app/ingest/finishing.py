@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from app.ingest.attributes import CATEGORY, DROPPED, NUMBER, UNDECLARED, split_name
-from app.ingest.cells import numbers_of
+from app.ingest.attributes import DROPPED, UNDECLARED
+from app.ingest.column_tally import ColumnTally
 from app.ingest.duplicates import distinct_ids, new_entities, new_events, new_ids
 from app.ingest.event_columns import check_agreement
 from app.ingest.parts import ROW_GROUP_ROWS, PartFile, have_time, part_writer, sha256_of
@@ -42,6 +42,7 @@ class Finished:
     event_types: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
+    values: dict[str, list[str]] = field(default_factory=dict)
 
 
 def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
@@ -84,7 +85,8 @@ def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
         last_at=tally.last_at,
         event_types=dict(tally.event_types),
         counts=tally.counts(parts, staged.table),
-        columns=tally.columns,
+        columns=tally.columns.kinds,
+        values=tally.columns.values,
     )
 
 
@@ -95,17 +97,16 @@ class _Tally:
         self.event_types: Counter[str] = Counter()
         self.first_at: datetime | None = None
         self.last_at: datetime | None = None
-        self.columns: dict[str, str] = {}
+        self.columns = ColumnTally()
         self._filled: Counter[str] = Counter()
         self._ids: dict[str, list[Keys]] = {}
 
     def add(self, table: pa.Table) -> None:
         for entity in {"user", "item"}.intersection(table.column_names):
             self._ids.setdefault(entity, []).append(distinct_ids(table.column(entity)))
+        self.columns.add(table)
         if "time" not in table.column_names:
             return
-        for stored in table.column_names:
-            self._add_column(stored, table.column(stored))
         for name in ("user", "item", "quantity"):
             self._filled[name] += table.num_rows - table.column(name).null_count
         worth = pc.coalesce(
@@ -119,18 +120,6 @@ class _Tally:
             return
         self.first_at = first if self.first_at is None else min(self.first_at, first)
         self.last_at = last if self.last_at is None else max(self.last_at, last)
-
-    def _add_column(self, stored: str, values: pa.ChunkedArray) -> None:
-        prefix, name = split_name(stored)
-        if prefix == DROPPED:
-            self.columns[name] = "dropped"
-        elif prefix in {NUMBER, CATEGORY}:
-            self.columns[name] = prefix.removesuffix(":")
-        elif prefix == UNDECLARED and self.columns.get(name) != "category":
-            texts = values.unique().drop_null()
-            if len(texts):
-                words = numbers_of(texts).unreadable.any()
-                self.columns[name] = "category" if words else "number"
 
     def counts(self, parts: Sequence[PartFile], table: str) -> dict[str, int]:
         counts = dict(self._filled)

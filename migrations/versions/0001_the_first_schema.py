@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column("event_types", Json, nullable=False),
         sa.Column("counts", Json, nullable=False),
         sa.Column("columns", Json, nullable=False),
+        sa.Column("values", Json, nullable=False),
         sa.Column("schema_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset_id"], ["dataset.id"], name=op.f("fk_part_dataset_id"), ondelete="CASCADE"

@@ -94,6 +94,35 @@ def test_an_impossible_task_is_refused(
     assert shop.get("/v1/datasets/shop/tasks").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"target": BUYS["target"] | {"where": [{"attribute": "item.kind", "value": "shoe"}]}},
+            "item.kind is never 'shoe'; there are 'hats', 'shoes'",
+        ),
+        (
+            {"target": BUYS["target"] | {"where": [{"attribute": "item.size", "value": 3}]}},
+            "no attribute 'item.size'; there are item.kind, item.weight, event.quantity",
+        ),
+        ({"for_each": "item.weight"}, "item.weight is a number"),
+        ({"target": {"kind": "column", "column": "rating"}}, "no further columns"),
+        ({"eligible": [{"within_days": -1}]}, "looks into the label's window"),
+        ({"start_days": 56}, "7 days that begins after 56 is not shorter"),
+    ],
+)
+def test_what_a_task_says_of_attributes_and_time_is_checked(
+    shop: TestClient, change: dict[str, Any], words: str
+) -> None:
+    uploaded(shop, "item_id,kind,weight\ni1,shoes,1\ni2,hats,2\n", table="items")
+    answer = put(shop, BUYS | change)
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+    where = [{"attribute": "item.kind", "op": "in", "value": ["shoes"]}]
+    fine = BUYS | {"target": BUYS["target"] | {"where": where}, "for_each": "item.kind"}
+    assert put(shop, fine).status_code == 201
+
+
 @pytest.mark.parametrize("name", ["Buys", "1st", "a-b", "购买", "x" * 64])
 def test_a_task_has_a_plain_name(shop: TestClient, name: str) -> None:
     answer = put(shop, BUYS, name)
