@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events.counting import destinations, moved
+from model.events.searching import first_after
 
 Codes = NDArray[np.integer[Any]]
 
@@ -81,16 +82,11 @@ class EntityEvents:
             (R,) slots; the entity's events at or before the cutoff are those from
             `offsets[entity]` up to it.
         """
-        low = self.offsets[entities]
-        high = self.offsets[entities + 1]
-        # All rows are halved together; a row that has been found stays as it is.
-        while (searching := low < high).any():
-            middle = (low + high) >> 1
-            time_us = self.time_us[np.where(searching, middle, 0)]
-            is_before = searching & (time_us <= cutoff_us)
-            low = np.where(is_before, middle + 1, low)
-            high = np.where(searching & ~is_before, middle, high)
-        return low
+        cutoffs_us = np.broadcast_to(np.asarray(cutoff_us, dtype=np.int64), entities.shape)
+        codes = np.ascontiguousarray(entities, dtype=np.int64)
+        return first_after(
+            self.offsets, self.time_us, codes, np.ascontiguousarray(cutoffs_us)
+        )
 
 
 SLOT_COLUMNS = tuple(field.name for field in fields(EntityEvents) if field.name != "offsets")
