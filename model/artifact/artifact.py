@@ -82,7 +82,7 @@ class Artifact:
 
     def layout(self, entity: EntityKind) -> Layout:
         """The order of an entity kind's tasks."""
-        return Layout(self.description.tasks[entity])
+        return Layout(self.description.tasks[entity], self.description.plan.classes)
 
     def save(self, path: Path) -> None:
         """Write all files into a new folder, which appears whole or not at all.

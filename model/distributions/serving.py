@@ -19,7 +19,8 @@ BASELINE_SOURCES: tuple[Source, ...] = ("climatology", "recency_frequency", "sea
 class TaskServing(BaseModel):
     """How a task is served: from what, and with which calibration.
 
-    The calibrated parameter p is `slope[p] * parameter + shift[p]`.
+    The calibrated parameter p is `slope[p] * parameter + shift[p]`; `classes` says which class each
+    is of, where the task asks for one of several.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +29,22 @@ class TaskServing(BaseModel):
     slope: tuple[float, ...] = ()
     shift: tuple[float, ...] = ()
     scale: Scale = Scale()
+    classes: tuple[str, ...] = ()
+
+    def with_classes(self, classes: tuple[str, ...]) -> TaskServing:
+        """The same for other classes: one that is new gets the mean slope and no shift."""
+        if classes == self.classes or not self.slope:
+            return self.model_copy(update={"classes": classes})
+        usual = sum(self.slope) / len(self.slope)
+        slopes = dict(zip(self.classes, self.slope, strict=True))
+        shifts = dict(zip(self.classes, self.shift, strict=True))
+        return self.model_copy(
+            update={
+                "classes": classes,
+                "slope": tuple(slopes.get(name, usual) for name in classes),
+                "shift": tuple(shifts.get(name, 0.0) for name in classes),
+            }
+        )
 
     def calibrate(self, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
         """(R, parameters) calibrated."""

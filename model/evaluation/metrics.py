@@ -74,6 +74,37 @@ def circular_error(predicted: NDArray[np.int64], actual: NDArray[np.int64], peri
     return float(np.minimum(distance, periods - distance).mean())
 
 
+def top_accuracy(
+    probabilities: Floats, actual: NDArray[np.int64], weights: Floats, places: int
+) -> float:
+    """How often the actual class is among the most probable ones, so many of them."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :places]
+    return float(np.average((order == actual[:, None]).any(axis=1), weights=weights))
+
+
+def concordance(expected: Floats, actual: Floats, weights: Floats, most_rows: int = 4000) -> float:
+    """How often, of two entities, the one expected sooner is sooner; NaN without such a pair.
+
+    Harrell's C (Harrell et al., JAMA 1982): pairs of which it is known who is sooner, ties of the
+    expected times counted half.
+
+    Args:
+        expected: (R,) times.
+        actual: (R,) times, infinite where the event did not come within the horizon.
+        weights: (R,) a pair counts the product.
+        most_rows: of more rows so many are looked at, evenly spaced.
+    """
+    rows = np.unique(np.linspace(0, len(actual) - 1, min(len(actual), most_rows)).astype(np.int64))
+    expected, actual, weights = expected[rows], actual[rows], weights[rows]
+    right = total = 0.0
+    for row in np.flatnonzero(np.isfinite(actual)):
+        later = actual > actual[row]
+        total += weights[row] * weights[later].sum()
+        sooner = (expected > expected[row]) + 0.5 * (expected == expected[row])
+        right += weights[row] * (weights * sooner)[later].sum()
+    return float(right / total) if total else float("nan")
+
+
 def skill(nll: Floats, climatology_nll: Floats, weights: Floats) -> float:
     """1 - NLL / NLL of the climatology; below zero is worse than knowing nothing of the entity."""
     return float(1 - (weights * nll).sum() / (weights * climatology_nll).sum())

@@ -23,7 +23,9 @@ class Score(_Reported):
     skill_high: float = Field(description="95% bound of the skill, bootstrap over rows")
     metrics: dict[str, float] = Field(
         description="occurs: auroc, average_precision, calibration_error; counts and sums: "
-        "mean_absolute_error, auroc of any; periods: top1, top3, circular_error"
+        "mean_absolute_error, auroc of any; periods: top1, top3, circular_error; classes: top1, "
+        "top3; times: mean_absolute_error of the median in days where the event came, "
+        "concordance, auroc of any; numbers: mean_absolute_error, root_mean_squared_error"
     )
 
 
@@ -43,7 +45,8 @@ class TaskReport(_Reported):
     test_at: datetime = Field(description="the cutoff that was tested at")
     test_rows: int
     observed_mean: float | None = Field(
-        description="mean of the test labels: a rate, a mean count or sum; none for periods"
+        description="mean of the test labels: a rate (of times that any came), a mean count, sum "
+        "or number; none for periods and classes"
     )
     scores: dict[Source, Score] = Field(description="the model beside its baselines")
     reliability: tuple[ReliabilityBin, ...] = ()
@@ -71,6 +74,10 @@ class Report(_Reported):
     joint: dict[str, JointReport]
     untested: dict[str, str] = Field(
         default_factory=dict, description="tasks without a test, and why"
+    )
+    left_out: dict[str, str] = Field(
+        default_factory=dict,
+        description="tasks for one of many values that could not be learned, and why",
     )
     training_rows: dict[str, int]
     epochs: int

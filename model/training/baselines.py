@@ -12,15 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.distributions import Baselines, Layout, standardise
+from model.distributions import Baselines, Layout, LikelihoodName, standardise
 from model.network.likelihoods import negative_log_likelihood
 from model.tasks import Task
+from model.training.base_rates import class_logits, hazard_logits, normal_parameters, rate_logit
 from model.training.examples import Examples
 
 FEATURES_PER_TASK = 4
 MAX_ROWS = 10_000
 _RIDGE = 1e-4
 _ITERATIONS = 40
+_CLOSED_FORM: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard", "normal"})
+"""Their climatology is where it starts."""
+_MANY_WEIGHTS: frozenset[LikelihoodName] = frozenset({"categorical", "hazard"})
+_PRIOR_VARIANCE = 0.1
+"""Of each of their weights, which have mean 0, before the rows are seen."""
 
 
 def fit_baselines(
@@ -46,8 +52,9 @@ def fit_baselines(
         standardise(examples.inputs.numbers[rows][:, chosen], mean, spread)
     )
     nobody_RTF = torch.zeros(len(rows), len(layout), FEATURES_PER_TASK)
-    constant = _fit(examples, layout, rows, nobody_RTF, _start(examples, layout, rows))
-    weights = _fit(examples, layout, rows, inputs_RTF, constant)
+    start = _start(examples, layout, rows)
+    constant = _fit(examples, layout, rows, nobody_RTF, start, _CLOSED_FORM)
+    weights = _fit(examples, layout, rows, inputs_RTF, constant, frozenset({"periods"}))
     return Baselines(
         climatology=constant[:, -1].numpy(),
         features=chosen,
@@ -73,23 +80,22 @@ def _column_spreads(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 def _features(task: Task, columns: Sequence[str]) -> list[int]:
     """The columns of recency, frequency (all and recent) and tenure that fit the task."""
     event_type = task.target.event_type
-    wanted = (
-        [
-            f"pair_{event_type}_recency",
+    own = f"pair_{event_type}_recency" if task.entity == "pair" else f"{event_type}_recency"
+    # Without a type, or with one too rare for columns of its own: of events of any type.
+    has_own = event_type is not None and own in columns
+    if task.entity == "pair":
+        wanted = [
+            own,
             f"pair_{event_type}_events_all",
             f"item_{event_type}_events_30d",
             f"user_{event_type}_events_30d",
         ]
-        if task.entity == "pair"
-        else [
-            f"{event_type}_recency",
-            f"{event_type}_events_all",
-            f"{event_type}_events_30d",
-            "tenure",
-        ]
-    )
-    fallback = "user_recency" if task.entity == "pair" else "recency"
-    return [columns.index(name if name in columns else fallback) for name in wanted]
+        of_any = ["user_recency", "item_recency", "user_visits_30d", "item_visits_30d"]
+    else:
+        wanted = [own, f"{event_type}_events_all", f"{event_type}_events_30d", "tenure"]
+        of_any = ["recency", "visits_all", "visits_30d", "tenure"]
+    names = wanted if has_own else of_any
+    return [columns.index(name) if name in columns else 0 for name in names]
 
 
 def _start(examples: Examples, layout: Layout, rows: NDArray[np.int64]) -> Tensor:
@@ -102,10 +108,19 @@ def _start(examples: Examples, layout: Layout, rows: NDArray[np.int64]) -> Tenso
                 start[columns, -1] = examples.offsets[rows][:, columns].mean(dim=0)
                 continue
             known = labels[rows, index]
-            some = (known > (-torch.inf if group.likelihood == "hurdle_log_normal" else 0)).float()
             weights = examples.weights[rows].masked_fill(known.isnan(), 0.0)
-            rate = ((some * weights).sum() / weights.sum()).nan_to_num(0.5)
-            start[columns.start, -1] = torch.logit(rate.clamp(1e-5, 1 - 1e-5))
+            match group.likelihood:
+                case "categorical":
+                    start[columns, -1] = class_logits(known, weights, group.parameters)
+                case "hazard":
+                    start[columns, -1] = hazard_logits(known, weights)
+                case "normal":
+                    start[columns, -1] = normal_parameters(known, weights)
+                case "hurdle_log_normal":
+                    some = known > -torch.inf
+                    start[columns.start, -1] = rate_logit(some.float(), weights)
+                case _:
+                    start[columns.start, -1] = rate_logit((known > 0).float(), weights)
     return start
 
 
@@ -115,8 +130,9 @@ def _fit(
     rows: NDArray[np.int64],
     inputs_RTF: Tensor,
     start: Tensor,
+    fixed: frozenset[LikelihoodName],
 ) -> Tensor:
-    """(columns, features + 1) of the greatest likelihood; peak periods stay as they start."""
+    """(columns, features + 1) of the greatest likelihood; what is fixed stays as it starts."""
     weights = start.clone().requires_grad_()
     row_weights = examples.weights[rows]
     labels = [group_labels[rows] for group_labels in examples.labels]
@@ -125,10 +141,10 @@ def _fit(
     )
 
     def means() -> Tensor:
-        """Nats of every task but the peak periods."""
+        """Nats of every task that is not fixed."""
         found = []
         for group, known in zip(layout.groups, labels, strict=True):
-            if group.likelihood == "periods":
+            if group.likelihood in fixed:
                 continue
             shape = (len(group.tasks), group.parameters, FEATURES_PER_TASK + 1)
             of_group = weights[group.column_slice].view(shape)
@@ -138,8 +154,12 @@ def _fit(
             )
             nll = negative_log_likelihood(group.likelihood, parameters, known)
             seen = ~nll.isnan()
-            total = torch.where(seen, nll * row_weights[:, None], 0.0).sum(dim=0)
-            found.append(total / seen.sum(dim=0).clamp_min(1))
+            rows_T = seen.sum(dim=0).clamp_min(1)
+            mean_T = torch.where(seen, nll * row_weights[:, None], 0.0).sum(dim=0) / rows_T
+            if group.likelihood in _MANY_WEIGHTS:
+                squares_T = of_group[..., :-1].square().sum(dim=(1, 2))
+                mean_T = mean_T + squares_T / (2 * _PRIOR_VARIANCE * rows_T)
+            found.append(mean_T)
         return torch.cat(found) if found else weights.new_zeros(0)
 
     # In units of each task's nats, so that the ridge pulls rare outcomes no more than others.

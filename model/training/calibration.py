@@ -1,9 +1,9 @@
 """Calibration of the network's parameters on validation rows.
 
 Each parameter p of a task becomes slope * p + shift: for probabilities this is Platt's scaling,
-for amounts it moves and scales the location and the spread, for periods it is a temperature (the
-slope alone). Fitted by maximum likelihood with a pull towards the identity, so that few rows
-change little.
+for amounts and numbers it moves and scales the location and the spread. The periods, classes or
+bins of a task have one slope together, a temperature; periods have no shift. Fitted by maximum
+likelihood with a pull towards the identity, so that few rows change little.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from model.distributions import LikelihoodName
 from model.network import KindNetwork
 
+_ONE_SLOPE: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard"})
 _PULL = 20.0
 """How many rows' worth of evidence the identity has."""
 
@@ -31,14 +33,14 @@ def fit_calibration(
     optimizer = torch.optim.LBFGS([slope, shift], max_iter=50, line_search_fn="strong_wolfe")
 
     def calibrated_slope() -> Tensor:
-        """One slope for all periods of a task."""
+        """One slope for all periods, classes or bins of a task."""
         parts = [
             slope[group.column_slice]
             .view(-1, group.parameters)
             .mean(dim=1, keepdim=True)
             .expand(-1, group.parameters)
             .flatten()
-            if group.likelihood == "periods"
+            if group.likelihood in _ONE_SLOPE
             else slope[group.column_slice]
             for group in kind.layout.groups
         ]

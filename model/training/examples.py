@@ -13,6 +13,7 @@ from torch import Tensor
 from model.distributions import Group, Layout, Scale
 from model.network import Batch
 from model.snapshots import Inputs, PeriodLabels, SeasonalNaive, Snapshot, SnapshotReader
+from model.tasks import Task
 
 _LOG_NO_EXPOSURE = -30.0
 
@@ -91,23 +92,30 @@ def make_examples(
 
 def group_labels(snapshot: Snapshot, group: Group, scales: Mapping[str, Scale]) -> Tensor:
     """The labels of a group's tasks, see `negative_log_likelihood`; missing tasks are NaN."""
-    columns = []
-    for task in group.tasks:
-        label = snapshot.labels.get(task.name)
-        if isinstance(label, PeriodLabels):
-            columns.append(_period_label(label))
-        elif label is None:
-            shape = (
-                (len(snapshot), 2, group.parameters)
-                if group.likelihood == "periods"
-                else (len(snapshot),)
-            )
-            columns.append(np.full(shape, np.nan, dtype=np.float32))
-        elif group.likelihood == "hurdle_log_normal":
-            columns.append(standardised_log(label, scales[task.name]))
-        else:
-            columns.append(label)
+    columns = [_task_label(snapshot, group, task, scales) for task in group.tasks]
     return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def _task_label(
+    snapshot: Snapshot, group: Group, task: Task, scales: Mapping[str, Scale]
+) -> NDArray[np.float32]:
+    label = snapshot.labels.get(task.name)
+    if isinstance(label, PeriodLabels):
+        return _period_label(label)
+    if label is None:
+        is_cycle = group.likelihood == "periods"
+        shape = (len(snapshot), 2, group.parameters) if is_cycle else (len(snapshot),)
+        return np.full(shape, np.nan, dtype=np.float32)
+    match group.likelihood:
+        case "hurdle_log_normal":
+            return standardised_log(label, scales[task.name])
+        case "normal":
+            scale = scales[task.name]
+            return ((label - scale.location) / scale.scale).astype(np.float32)
+        case "hazard":
+            return label / np.float32(task.horizon_days)
+        case _:
+            return label
 
 
 def standardised_log(amounts: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:

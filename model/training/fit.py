@@ -112,7 +112,8 @@ def _final(
         resumption,
     )
     announce("testing", 0.0, None, {})
-    serving = _serving(tasks, results, prepared)
+    learned = [task for task in tasks if task.name not in prepared.left_out]
+    serving = _serving(learned, results, prepared)
     description = Description(
         config=config,
         seed=seed,
@@ -121,8 +122,8 @@ def _final(
         tasks={entity: tuple(declared_tasks(own)) for entity, own in prepared.layouts.items()},
         serving=serving,
         seasonal=dict(prepared.seasonal),
-        report=_report(tasks, results, prepared, serving, epochs, resumption.elapsed_s),
-        task_graph=_task_graph(tasks, results),
+        report=_report(learned, results, prepared, serving, epochs, resumption.elapsed_s),
+        task_graph=_task_graph(learned, results),
     )
     return _artifact(description, without_self_supervision(network, config), prepared)
 
@@ -156,8 +157,11 @@ def _serving(
 ) -> dict[str, TaskServing]:
     """As the folds chose; an untested task is served by its last baseline."""
     chosen = {name: how for result in results for name, how in result.serving.items()}
+    classes = prepared.plan.classes
     return {
-        task.name: chosen.get(task.name, TaskServing(source=sources_of(task)[-2])).model_copy(
+        task.name: chosen.get(task.name, TaskServing(source=sources_of(task)[-2]))
+        .with_classes(classes.get(task.name, ()))
+        .model_copy(
             update={"scale": prepared.scales[task.name]} if task.name in prepared.scales else {}
         )
         for task in tasks
@@ -182,6 +186,7 @@ def _report(
             for task in tasks
             if task.name not in reports
         },
+        left_out=dict(prepared.left_out),
         training_rows={entity: len(rows) for entity, rows in prepared.training.items()},
         epochs=epochs,
         fit_s=fit_s,
@@ -194,8 +199,14 @@ def _report(
 
 
 def _task_graph(tasks: Sequence[Task], results: Sequence[FoldResult]) -> TaskGraph:
-    edges = [edge for result in results for edge in result.edges]
+    nodes = tuple(task.name for task in tasks)
+    edges = [
+        edge
+        for result in results
+        for edge in result.edges
+        if edge.source in nodes and edge.target in nodes
+    ]
     return TaskGraph(
-        nodes=tuple(task.name for task in tasks),
+        nodes=nodes,
         edges=tuple(sorted(edges, key=lambda edge: -edge.gain_nats)),
     )

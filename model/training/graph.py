@@ -16,16 +16,23 @@ from model.training.self_supervision import is_self_supervised
 def label_correlation(layout: Layout, examples: Examples) -> Tensor:
     """(T, T) correlation of the tasks' labels over the rows that have both.
 
-    Amounts count as log(1 + amount), standardised amounts of sums as they are, periods not at all.
+    Amounts count as log(1 + amount), standardised amounts and numbers as they are, of times how
+    much of the horizon is left; periods and classes not at all.
     """
     values = []
     for group, labels in zip(layout.groups, examples.labels, strict=True):
-        if group.likelihood == "periods":
-            values.append(torch.full((len(examples), len(group.tasks)), torch.nan))
-        elif group.likelihood == "hurdle_log_normal":
-            values.append(labels.clamp_min(-3.0))
-        else:
-            values.append(labels.log1p())
+        match group.likelihood:
+            case "periods" | "categorical":
+                values.append(torch.full((len(examples), len(group.tasks)), torch.nan))
+            case "hurdle_log_normal":
+                values.append(labels.clamp_min(-3.0))
+            case "normal":
+                values.append(labels.clamp(-3.0, 3.0))
+            case "hazard":
+                # What never came is as far from the last moment as that is from the first.
+                values.append(1 - labels.clamp_max(2.0))
+            case _:
+                values.append(labels.log1p())
     value_RT = torch.cat(values, dim=1)
     known = (~value_RT.isnan()).double()
     filled = value_RT.nan_to_num(0.0).double()
@@ -68,7 +75,8 @@ def edges_with_gain(
 def joint_report(kind: KindNetwork, outputs: Outputs, examples: Examples) -> JointReport | None:
     """The joint NLL of the declared tasks by the chain rule, beside the sum of the marginals.
 
-    Only rows where every task that has labels has one are counted; None with fewer than two tasks.
+    Only rows where every task that has labels has one are counted, and only tasks that give
+    evidence and whose labels are not undefined by structure; None with fewer than two tasks.
     """
     layout = kind.layout
     marginal = kind.nll(outputs.marginals, examples.labels)
@@ -77,9 +85,9 @@ def joint_report(kind: KindNetwork, outputs: Outputs, examples: Examples) -> Joi
         for index, task in enumerate(layout.tasks)
         if not is_self_supervised(task.name)
         and bool((~marginal[:, index].isnan()).any())
-        and task.target.kind != "peak_period"
+        and task.target.kind not in {"peak_period", "next", "column"}
     ]
-    order = sorted(candidates, key=lambda i: (layout.tasks[i].horizon_days, i))
+    order = sorted(candidates, key=lambda i: (layout.tasks[i].end_days, i))
     if len(order) < 2:
         return None
     complete = ~marginal[:, order].isnan().any(dim=1)

@@ -106,7 +106,7 @@ def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[
 
     Half the rows show a uniformly random number of random tasks, weighted by T / (T - shown), as
     the bound on the joint log-likelihood asks (arXiv:2110.02037, eq. 5); the others show what would
-    be known some days after the cutoff: all tasks with a shorter horizon.
+    be known some days after the cutoff: all tasks whose windows have ended by then.
 
     Shape:
         returns: (B, T) of bool, missing labels never shown; (B,)
@@ -115,9 +115,9 @@ def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[
     shown_B = torch.randint(0, tasks, (rows, 1), generator=generator)
     rank_BT = torch.rand(rows, tasks, generator=generator).argsort(dim=1).argsort(dim=1)
     at_random = rank_BT < shown_B
-    horizon_T = torch.tensor([float(task.horizon_days) for task in layout.tasks])
-    days_B = horizon_T[torch.randint(0, tasks, (rows, 1), generator=generator)]
-    in_order = horizon_T < days_B
+    end_T = torch.tensor([float(task.end_days) for task in layout.tasks])
+    days_B = end_T[torch.randint(0, tasks, (rows, 1), generator=generator)]
+    in_order = end_T < days_B
     by_time = torch.rand(rows, 1, generator=generator) < 0.5
     known = torch.where(by_time, in_order, at_random) & ~nll_BT.isnan()
     importance_B = torch.where(by_time, 1.0, tasks / (tasks - shown_B.float())).squeeze(1)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.config import Config
 from model.distributions import Baselines, Layout, Scale
-from model.errors import InvalidTask, NotEnoughData
+from model.errors import NotEnoughData
 from model.events import EventLog
 from model.network import KindShape, SSMTLNetwork
 from model.network.likelihoods import negative_log_likelihood
@@ -31,17 +31,20 @@ from model.tasks import EntityKind, PeakPeriod, Task
 from model.training.baselines import fit_baselines
 from model.training.examples import Examples, group_labels, make_examples
 from model.training.graph import label_correlation
+from model.training.learnable import sometimes_happens, split_learnable
 from model.training.scoring import mean_nll
 from model.training.self_supervision import is_self_supervised, self_supervised_tasks
 
-MIN_LABELS = 20
 ENTITY_KINDS: tuple[EntityKind, ...] = ("user", "item", "pair")
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What stands before the first training step, for the entity kinds that have tasks."""
+    """What stands before the first training step, for the entity kinds that have tasks.
+
+    `left_out` says of the tasks that stand for one of many values why some cannot be learned.
+    """
 
     plan: SnapshotPlan
     reader: SnapshotReader
@@ -52,6 +55,7 @@ class Prepared:
     baselines: Mapping[EntityKind, Baselines]
     climatology_nll: Mapping[EntityKind, Tensor]
     correlation: Mapping[EntityKind, Tensor]
+    left_out: Mapping[str, str]
 
     def columns(self, entity: EntityKind) -> list[str]:
         """The names of the numeric inputs."""
@@ -117,14 +121,15 @@ def prepare(
     reader = SnapshotReader(log, plan)
     layouts: dict[EntityKind, Layout] = {}
     snapshots: dict[EntityKind, Snapshot] = {}
-    longest = max(task.horizon_days for task in tasks)
+    left_out: dict[str, str] = {}
+    longest = max(task.end_days for task in tasks)
     for entity in ENTITY_KINDS:
         declared = [task for task in tasks if task.entity == entity]
         if not declared:
             continue
         generated = (
             self_supervised_tasks(entity, plan.users.event_types, declared, longest)
-            if config.self_supervision > 0
+            if config.self_supervision > 0 and log.has_time
             else ()
         )
         snapshot = take_snapshot(reader, entity, [*declared, *generated], part, config, rng)
@@ -132,10 +137,16 @@ def prepare(
             raise NotEnoughData(
                 f"no {entity} has an event before a training cutoff: import more history"
             )
-        _check_labels(declared, snapshot)
-        layouts[entity] = Layout([*declared, *_learnable(generated, snapshot)])
+        learnable, reasons = split_learnable(declared, snapshot, plan.classes)
+        left_out.update(reasons)
+        if not learnable:
+            continue
+        varied = [task for task in generated if sometimes_happens(task, snapshot.labels[task.name])]
+        layouts[entity] = Layout([*learnable, *varied], plan.classes)
         snapshots[entity] = snapshot
-    scales = _scales(snapshots)
+    if not layouts:
+        raise NotEnoughData(f"no task can be learned: {next(iter(left_out.values()))}")
+    scales = _scales(snapshots, layouts)
     seasonal = {
         task.name: _fit_seasonal(reader, snapshots[entity], layout, task, part)
         for entity, layout in layouts.items()
@@ -168,75 +179,32 @@ def prepare(
             entity: label_correlation(layouts[entity], examples)
             for entity, examples in training.items()
         },
+        left_out=left_out,
     )
 
 
-def _amounts(snapshot: Snapshot, task: Task) -> NDArray[np.float32]:
-    """The known labels, of periods the total sales."""
-    label = snapshot.labels[task.name]
-    amounts = label.amounts.sum(axis=1) if isinstance(label, PeriodLabels) else label
-    return amounts[~np.isnan(amounts)]
-
-
-def _check_labels(declared: Sequence[Task], snapshot: Snapshot) -> None:
-    for task in declared:
-        known = _amounts(snapshot, task)
-        if len(known) < MIN_LABELS:
-            raise NotEnoughData(
-                f"task {task.name!r} has {len(known)} labels to learn from, {MIN_LABELS} are "
-                f"needed: import more {task.entity}s or history, or choose a shorter horizon"
-            )
-        if not (known > 0).any():
-            raise InvalidTask(
-                task.name,
-                f"{_nothing(task)} follows within {task.horizon_days} days of any "
-                "training cutoff: choose another event type or a longer horizon",
-            )
-        if task.target.kind == "occurs" and (known > 0).all():
-            raise InvalidTask(
-                task.name,
-                f"every {task.entity} has a {task.target.event_type} within "
-                f"{task.horizon_days} days of every training cutoff: there is nothing to predict; "
-                "choose a shorter horizon",
-            )
-
-
-def _nothing(task: Task) -> str:
-    """What a task that is always zero has never seen."""
-    target = task.target
-    if target.kind == "sum":
-        return f"no {target.event_type} with a total value above zero"
-    if target.kind in {"count", "peak_period"} and target.of == "units":
-        return f"no {target.event_type} with a total quantity above zero"
-    return f"no {target.event_type}"
-
-
-def _learnable(generated: Sequence[Task], snapshot: Snapshot) -> list[Task]:
-    """The self-supervised tasks that sometimes happen and sometimes do not."""
-    return [task for task in generated if _varies(_amounts(snapshot, task))]
-
-
-def _varies(amounts: NDArray[np.float32]) -> bool:
-    if len(amounts) < MIN_LABELS:
-        return False
-    return 0.001 < float((amounts > 0).mean()) < 0.999
-
-
-def _scales(snapshots: Mapping[EntityKind, Snapshot]) -> dict[str, Scale]:
+def _scales(
+    snapshots: Mapping[EntityKind, Snapshot], layouts: Mapping[EntityKind, Layout]
+) -> dict[str, Scale]:
+    """Of the tasks about sums and about numbers."""
     scales: dict[str, Scale] = {}
-    for snapshot in snapshots.values():
-        for name, label in snapshot.labels.items():
-            if isinstance(label, PeriodLabels):
-                continue
-            scales[name] = _scale(label)
+    for entity, layout in layouts.items():
+        for group in layout.groups:
+            for task in group.tasks:
+                label = snapshots[entity].labels[task.name]
+                if isinstance(label, PeriodLabels):
+                    continue
+                if group.likelihood == "hurdle_log_normal":
+                    scales[task.name] = _scale(np.log(label[label > 0].astype(np.float64)), 0.05)
+                elif group.likelihood == "normal":
+                    scales[task.name] = _scale(label[~np.isnan(label)].astype(np.float64), 1e-9)
     return scales
 
 
-def _scale(amounts: NDArray[np.float32]) -> Scale:
-    logs = np.log(amounts[amounts > 0].astype(np.float64))
-    if len(logs) < 2:
+def _scale(values: NDArray[np.float64], smallest: float) -> Scale:
+    if len(values) < 2:
         return Scale()
-    return Scale(location=float(np.mean(logs)), scale=max(float(np.std(logs)), 0.05))
+    return Scale(location=float(np.mean(values)), scale=max(float(np.std(values)), smallest))
 
 
 def _fit_seasonal(

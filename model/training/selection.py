@@ -86,7 +86,11 @@ def choose_serving(
     """
     layout = kind.layout
     chosen = {
-        task.name: TaskServing(source=sources_of(task)[-2], scale=scales.get(task.name, Scale()))
+        task.name: TaskServing(
+            source=sources_of(task)[-2],
+            scale=scales.get(task.name, Scale()),
+            classes=layout.classes.get(task.name, ()),
+        )
         for task in tasks
     }
     if examples is None or outputs is None:

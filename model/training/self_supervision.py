@@ -37,7 +37,11 @@ def self_supervised_tasks(
     """
     if entity == "pair":
         return ()
-    asked = {(task.target, task.horizon_days) for task in declared if task.entity == entity}
+    asked = {
+        (task.target, task.horizon_days)
+        for task in declared
+        if task.entity == entity and not task.start_days and not task.eligible
+    }
     return tuple(
         Task.model_construct(
             name=f"self:{entity}_{target.kind}_{target.event_type}_{days}d",

@@ -89,3 +89,14 @@ def test_undefined_numbers_are_at_the_mean_and_far_ones_bounded() -> None:
     numbers = np.array([[np.nan, 1e9, -1e9, 1.0]], dtype=np.float32)
     found = standardise(numbers, np.zeros(4, np.float32), np.ones(4, np.float32))
     assert found.tolist() == [[0, 4, -4, 1]]
+
+
+def test_a_calibration_goes_with_its_classes() -> None:
+    fold = TaskServing(classes=("blue", "red"), slope=(2.0, 2.0), shift=(0.5, -0.5))
+    final = fold.with_classes(("blue", "green", "red"))
+    assert (final.slope, final.shift) == ((2.0, 2.0, 2.0), (0.5, 0.0, -0.5))
+    assert final.classes == ("blue", "green", "red")
+    assert fold.with_classes(("blue", "red")) == fold
+    assert fold.with_classes(("red",)).shift == (-0.5,)
+    plain = TaskServing(source="climatology").with_classes(("blue",))
+    assert plain == TaskServing(source="climatology", classes=("blue",))

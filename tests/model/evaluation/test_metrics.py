@@ -10,9 +10,11 @@ from model.evaluation.metrics import (
     average_precision,
     calibration_error,
     circular_error,
+    concordance,
     reliability,
     skill,
     skill_interval,
+    top_accuracy,
 )
 
 rows = st.lists(
@@ -118,3 +120,42 @@ def test_the_interval_of_the_skill_covers_it() -> None:
     assert low < skill(nll, base, np.ones(500)) < high
     assert high - low < 0.1
     assert skill_interval(base, base, np.ones(500), 50, rng) == pytest.approx((0, 0))
+
+
+times = st.sampled_from([1.0, 2.0, 3.0, np.inf])
+
+
+@given(st.lists(st.tuples(times, times, st.integers(1, 3)), min_size=2, max_size=20))
+def test_concordance_is_the_share_of_pairs_whose_order_is_known(
+    table: list[tuple[float, float, int]],
+) -> None:
+    right = total = 0.0
+    for expected, actual, v in table:
+        for other_expected, other_actual, w in table:
+            if actual < other_actual:
+                total += v * w
+                tie = 0.5 if expected == other_expected else 0.0
+                right += v * w * (1.0 if expected < other_expected else tie)
+    expected, actual, weights = (
+        np.array(column, dtype=float) for column in zip(*table, strict=True)
+    )
+    found = concordance(expected, actual, weights)
+    assert found == pytest.approx(right / total) if total else np.isnan(found)
+
+
+def test_concordance_of_many_rows_looks_at_some() -> None:
+    rng = np.random.default_rng(0)
+    expected = rng.random(3000)
+    actual = expected + rng.random(3000)
+    whole = concordance(expected, actual, np.ones(3000))
+    some = concordance(expected, actual, np.ones(3000), most_rows=500)
+    assert some == pytest.approx(whole, abs=0.05)
+    assert 0.6 < whole < 0.95
+
+
+def test_the_actual_class_among_the_best() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.5, 0.3, 0.2]])
+    actual, weights = np.array([0, 1, 2]), np.array([1.0, 1.0, 2.0])
+    assert top_accuracy(probabilities, actual, weights, 1) == pytest.approx(1 / 4)
+    assert top_accuracy(probabilities, actual, weights, 2) == pytest.approx(2 / 4)
+    assert top_accuracy(probabilities, actual, weights, 9) == 1

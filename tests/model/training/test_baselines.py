@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit
 from torch import Tensor
 
-from model.distributions import Baselines, Distribution, Source, baseline_parameters
+from model.distributions import Baselines, Distribution, Scale, Source, baseline_parameters
 from model.evaluation.metrics import auroc
 from model.tasks import EntityKind
 from model.training.baselines import fit_baselines
@@ -60,7 +60,7 @@ def test_the_climatology_of_counts_and_sums_has_their_mean(prepared: Prepared) -
     climatology = prepared.baselines["user"].climatology[None].astype(np.float64)
     for name in ("order_days_30d", "spend_30d"):
         task = layout.tasks[layout.position(name)]
-        scale = prepared.scales[name]
+        scale = prepared.scales.get(name, Scale())
         labels = labels_of(prepared, "user", name, examples).astype(np.float64)
         labels = labels[~np.isnan(labels)]
         if name == "spend_30d":

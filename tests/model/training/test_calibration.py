@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.distributions import Layout
+from model.distributions import BINS, EDGES, Layout
 from model.network import KindNetwork, KindShape, SSMTLNetwork
 from model.tasks import PeakPeriod, Task
 from model.training.calibration import fit_calibration
@@ -85,3 +85,41 @@ def test_the_marginals_are_only_read() -> None:
     assert torch.equal(logits, before)
     assert not slope.requires_grad
     assert all(parameter.grad is None for parameter in kind.parameters())
+
+
+def test_classes_have_one_temperature_and_a_shift_each() -> None:
+    kind = kind_of(tasks_of("item")[5])
+    logits = torch.randn(ROWS, 3)
+    drawn = torch.distributions.Categorical(logits=logits).sample().float()
+    said = logits * 3 + torch.tensor([1.0, 0.0, 0.0])
+    slope, shift = fit_calibration(kind, said, [drawn[:, None]], torch.ones(ROWS))
+    assert slope.unique().numel() == 1
+    assert float(slope[0]) == pytest.approx(1 / 3, abs=0.04)
+    assert float(shift[0] - shift[1:].mean()) == pytest.approx(-1 / 3, abs=0.1)
+
+
+def test_a_hazard_has_one_slope_and_a_shift_for_each_bin() -> None:
+    kind = kind_of(tasks_of("item")[6])
+    logits = torch.randn(ROWS, 1) - 2 + torch.zeros(BINS)
+    came = torch.bernoulli(torch.sigmoid(logits))
+    first = torch.where(came.any(dim=1), came.argmax(dim=1), BINS)
+    fractions = torch.tensor([*EDGES, torch.inf])[first]
+    said = logits.clone()
+    said[:, 2] += 1
+    slope, shift = fit_calibration(kind, said, [fractions[:, None]], torch.ones(ROWS))
+    assert slope.unique().numel() == 1
+    assert float(slope[0]) == pytest.approx(1, abs=0.1)
+    assert float(shift[2]) == pytest.approx(-1, abs=0.25)
+    others = torch.cat([shift[:2], shift[3:]])
+    assert others.abs().max() < 0.4
+
+
+def test_a_number_that_was_too_sure_is_told_with_more_spread() -> None:
+    kind = kind_of(tasks_of("item")[7])
+    mean = torch.randn(ROWS)
+    drawn = mean + torch.randn(ROWS)
+    said = torch.stack([2 * mean, torch.full((ROWS,), -1.0)], dim=1)
+    slope, shift = fit_calibration(kind, said, [drawn[:, None]], torch.ones(ROWS))
+    calibrated = said * slope + shift
+    torch.testing.assert_close(calibrated[:, 0], mean, atol=0.1, rtol=0.1)
+    assert float(calibrated[0, 1]) == pytest.approx(0, abs=0.05)
