@@ -41,7 +41,19 @@ class Settings(BaseSettings):
         default=10.0, gt=0, description="how often a worker looks whether a schedule is due"
     )
     cancel_grace_s: float = Field(
-        default=10.0, gt=0, description="a cancelled job that has not stopped by then is killed"
+        default=1.0, gt=0, description="a cancelled job that has not stopped by then is killed"
+    )
+    max_running_jobs: int | None = Field(
+        default=None, ge=1, description="jobs that run at a time; by default one per worker"
+    )
+    max_running_jobs_per_dataset: int = Field(
+        default=1, ge=1, description="jobs of one dataset that run at a time; the others wait"
+    )
+    checkpoint_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="how much work a training may lose at most; it keeps a checkpoint after every "
+        "epoch, and so often within a long one",
     )
     pulse_file: Path | None = Field(
         default=None,

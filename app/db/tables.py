@@ -121,6 +121,9 @@ class TaskRow(Base):
 class Job(Base):
     """Background work; its states and transitions are drawn in `app.jobs.states`.
 
+    `checkpoint` is the folder that holds its checkpoints, in the data directory; it is empty once
+    the job has ended.
+
     A job without a dataset is for the whole service. `schedule` is the name of the schedule of its
     dataset that made it; the schedule may be gone.
     """
@@ -144,6 +147,7 @@ class Job(Base):
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    checkpoint: Mapped[str | None]
     result: Mapped[dict[str, Any] | None]
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]

@@ -29,6 +29,7 @@ def cancel(session: Session, job_id: str) -> Job:
         raise NotFound(f"there is no job {job_id!r}")
     if job.state == JobState.QUEUED:
         job.finished_at = database_now(session)
+        job.checkpoint = None
         move(session, job, JobState.CANCELLED)
     elif job.state == JobState.RUNNING:
         move(session, job, JobState.CANCELLING)

@@ -103,8 +103,8 @@ def has_overdue(session: Session) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def take_back_overdue(session: Session) -> list[str]:
-    """Take all jobs whose lease has run out from their workers; returns the jobs' ids."""
+def take_back_overdue(session: Session) -> list[Job]:
+    """Take all jobs whose lease has run out from their workers; returns what became of them."""
     now = database_now(session)
     overdue = session.scalars(
         select(Job)
@@ -114,7 +114,7 @@ def take_back_overdue(session: Session) -> list[str]:
     ).all()
     for job in overdue:
         _lost(session, job, now)
-    return [job.id for job in overdue]
+    return list(overdue)
 
 
 def _lost(session: Session, job: Job, now: datetime) -> None:
@@ -152,4 +152,5 @@ def _cancelled(session: Session, job: Job, now: datetime) -> None:
 
 def _close(job: Job, now: datetime) -> None:
     job.lease_until = None
+    job.checkpoint = None
     job.finished_at = now

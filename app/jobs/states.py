@@ -12,8 +12,9 @@
        └──────────────────────────────────────┘
                  however the run ends
 
-A cancel that was accepted wins: from `cancelling` a job can only become `cancelled`, also when its
-run fails, is lost or would have succeeded a moment later.
+No other way is possible: `app.jobs.events.move` checks each one, and a trigger of the database
+refuses what gets around it. A cancel that was accepted wins: from `cancelling` a job can only
+become `cancelled`, also when its run fails, is lost or would have succeeded a moment later.
 """
 
 from __future__ import annotations

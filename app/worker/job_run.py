@@ -17,8 +17,10 @@ from app.db.types import utc_now
 from app.jobs.ending import finish
 from app.jobs.lease import Run
 from app.settings import Settings
+from app.worker.job_checkpoints import take_checkpoints
 from app.worker.lifeline import Lifeline
 from app.worker.messages import LogLine, Progress
+from model.checkpoints import CheckpointFolder, Checkpoints
 
 _PROGRESS_INTERVAL_S = 0.1
 
@@ -57,6 +59,16 @@ class JobRun:
                 self.settings.resolved_database_url, idle_transaction_s=self.settings.lease_s
             )
         )
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """What earlier runs of the job have left, and where this one leaves what it has.
+
+        Raises:
+            RunLost: another run has the job.
+        """
+        folder = take_checkpoints(self.session_factory, self.settings, self.run)
+        return CheckpointFolder(folder, self.settings.checkpoint_s)
 
     @cached_property
     def scratch(self) -> Path:

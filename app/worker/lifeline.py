@@ -2,8 +2,9 @@
 
 The child ends itself, without cleaning up, when the worker is gone (the kernel says so on Linux,
 the closed pipe elsewhere) or when no renewed lease has come in time: from then on another worker
-may have the job. While a result is being stored the fence decides instead of the clock, because a
-database that is busy with just this result keeps the worker from renewing.
+may have the job. One that was stopped looks at the clock before anything else when it is woken.
+While a result is being stored the fence decides instead of the clock, because a database that is
+busy with just this result keeps the worker from renewing.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ class Lifeline:
         self._journal_written = threading.Event()
 
     def tie(self) -> None:
-        """From here on the child does not outlive its worker or its lease."""
+        """From here on the child does not outlive its worker or its lease; for the main thread."""
         _die_with_parent()
         if os.getppid() != self._worker_pid:
             _abandon()
+        signal.signal(signal.SIGCONT, lambda _number, _frame: self._look_at_clock())
+        self._look_at_clock()
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
 
     def send(self, message: object) -> None:
@@ -80,8 +83,13 @@ class Lifeline:
                 self.stop_requested.set()
             elif isinstance(message, JournalWritten):
                 self._journal_written.set()
-            elif time.monotonic() >= self._until and not self._storing:
-                _abandon()  # and nothing waits in the pipe that would say otherwise
+            else:
+                self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        is_over = time.monotonic() >= self._until and not self._storing
+        if is_over and not self._connection.poll():
+            _abandon()  # and nothing waits in the pipe that would say otherwise
 
     def _receive(self, timeout_s: float) -> object:
         """The next message, None if there is none in time."""

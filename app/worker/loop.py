@@ -13,13 +13,13 @@ from collections.abc import Mapping
 import structlog
 
 from app.db.engine import make_engine, make_session_factory, transaction
-from app.jobs.claim import claim, is_waiting
-from app.jobs.ending import has_overdue, take_back_overdue
+from app.jobs.claim import Limits, claim, is_waiting
 from app.jobs.lease import Run
 from app.settings import Settings
 from app.worker.handlers import HANDLERS
 from app.worker.pulse import Pulse
 from app.worker.supervision import Supervision, Surroundings
+from app.worker.takeover import take_back
 from app.worker.timekeeping import timekeeping
 
 _REST_AFTER_ERROR_S = 1.0
@@ -86,14 +86,15 @@ class Worker:
         self._settings = surroundings.settings
         self._sessions = surroundings.sessions
         self._handlers = handlers
+        self._limits = Limits(
+            self._settings.max_running_jobs, self._settings.max_running_jobs_per_dataset
+        )
 
     def step(self) -> bool:
         """Run the next job to its end; False if there was none."""
+        take_back(self._sessions, self._settings)
         with transaction(self._sessions, write=False) as session:
-            overdue = has_overdue(session)
-            waiting = overdue or is_waiting(session, self._handlers)
-        if overdue:
-            self._take_back()
+            waiting = is_waiting(session, self._handlers, self._limits)
         claimed_monotonic = time.monotonic()
         run = self._claim() if waiting else None
         if run is None:
@@ -103,11 +104,6 @@ class Worker:
         Supervision(run, handler, self._surroundings, claimed_monotonic).watch()
         return True
 
-    def _take_back(self) -> None:
-        with transaction(self._sessions) as session:
-            for job_id in take_back_overdue(session):
-                log.warning("took a job back from a silent worker", job=job_id)
-
     def _claim(self) -> Run | None:
         with transaction(self._sessions) as session:
             return claim(
@@ -115,4 +111,5 @@ class Worker:
                 worker=self.name,
                 kinds=list(self._handlers),
                 lease_s=self._settings.lease_s,
+                limits=self._limits,
             )

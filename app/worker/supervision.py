@@ -22,13 +22,15 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
+from app.db.tables import Job
 from app.db.types import utc_now
 from app.jobs.ending import Failure, fail, lose, release
 from app.jobs.errors import RunLost
 from app.jobs.lease import Run, renew_lease, state_of
-from app.jobs.states import JobState
+from app.jobs.states import TERMINAL, JobState
 from app.settings import Settings
 from app.worker import child
+from app.worker.job_checkpoints import remove_checkpoints
 from app.worker.job_run import scratch_folder
 from app.worker.journal_buffer import JournalBuffer
 from app.worker.lifeline import EXIT_ABANDONED
@@ -42,6 +44,7 @@ from app.worker.messages import (
 )
 from app.worker.pulse import Pulse
 from app.worker.rhythm import Every
+from app.worker.takeover import take_back
 
 _DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 _TICK_S = 0.1
@@ -106,6 +109,7 @@ class Supervision:
         renewal = Every(self._settings.lease_s / 3)
         look = Every(min(self._settings.poll_s, self._settings.lease_s / 3))
         journal = Every(JOURNAL_S)
+        overdue = Every(self._settings.lease_s / 3)
         while self._goes_on():
             self._pipe.poll(_TICK_S)
             self._receive()
@@ -116,6 +120,8 @@ class Supervision:
                 self._attempt(self._look_at_state)
             if journal.is_due() or self._journal_is_awaited:
                 self._attempt(self._write_journal)
+            if overdue.is_due():  # a busy worker too: the others may be busy for hours
+                self._attempt(lambda: take_back(self._sessions, self._settings))
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._child.kill()
                 self._child.join()
@@ -130,10 +136,11 @@ class Supervision:
         self._journal.add(LogLine(utc_now(), {"level": level, "message": message, "fields": {}}))
 
     def _remove_scratch(self) -> None:
-        # Also what an earlier run left behind whose worker died.
+        # Also what an earlier run left whose worker died; a later one's is not ours.
         runs = scratch_folder(self._settings, self._run).parent
         for folder in runs.glob(f"{self._run.job_id}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            if int(folder.name.rpartition("-")[2]) <= self._run.run_token:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _receive(self) -> None:
         with suppress(EOFError, OSError):
@@ -202,8 +209,15 @@ class Supervision:
                 log.warning("cannot store a job's end", job=self._run.job_id, error=str(error.orig))
                 if self._stopping.wait(1.0):
                     break  # the lease will run out
+        self._remove_checkpoints()
         code = None if self._last_word is None else self._last_word.code
         log.info("run ended", job=self._run.job_id, exit_code=exit_code, failure=code)
+
+    def _remove_checkpoints(self) -> None:
+        with suppress(*_DATABASE_AWAY), transaction(self._sessions, write=False) as session:
+            job = session.get(Job, self._run.job_id)
+            if job is not None and job.state in TERMINAL:
+                remove_checkpoints(self._settings, job)
 
     def _ending(self, exit_code: int | None) -> Callable[[Session], None]:
         failure = self._last_word

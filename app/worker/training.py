@@ -44,7 +44,12 @@ def train(run: JobRun) -> None:
     run.log("events loaded", events=len(log), users=len(log.users), items=len(log.items))
     config = Config.model_validate(run.arguments["config"])
     estimator = SSMTL(tasks, config, seed=run.arguments["seed"])
-    estimator.fit(log, progress=lambda told: _report(run, told), stop=run.should_stop)
+    estimator.fit(
+        log,
+        progress=lambda told: _report(run, told),
+        stop=run.should_stop,
+        checkpoints=run.checkpoints,
+    )
     _save_and_publish(run, estimator, log, revision)
 
 

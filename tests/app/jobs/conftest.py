@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
 from app.db.tables import Dataset, Job
-from app.jobs.claim import claim
+from app.jobs.claim import Limits, claim
 from app.jobs.clock import database_now
 from app.jobs.lease import Run
 from app.jobs.submit import NewJob, submit
@@ -18,6 +18,7 @@ from app.jobs.submit import NewJob, submit
 Sessions = sessionmaker[Session]
 
 LEASE_S = 30.0
+ONE_PER_DATASET = Limits()
 
 
 @pytest.fixture
@@ -62,9 +63,11 @@ def submit_one(sessions: Sessions, dataset_id: int, *, priority: int = 0) -> str
         return submit(session, new).id
 
 
-def claim_one(sessions: Sessions, worker: str = "worker-1") -> Run | None:
+def claim_one(
+    sessions: Sessions, worker: str = "worker-1", limits: Limits = ONE_PER_DATASET
+) -> Run | None:
     with transaction(sessions) as session:
-        return claim(session, worker=worker, kinds=["test"], lease_s=LEASE_S)
+        return claim(session, worker=worker, kinds=["test"], lease_s=LEASE_S, limits=limits)
 
 
 def let_lease_run_out(sessions: Sessions, job_id: str) -> None:

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from app.db.engine import transaction
 from app.db.tables import Job
-from app.jobs.claim import claim, is_waiting
+from app.jobs.claim import Limits, claim, is_waiting
 from app.jobs.clock import database_now
+from app.jobs.ending import finish
 from app.jobs.lease import Run
+from app.jobs.submit import NewJob, submit
 from tests.app.jobs.conftest import Sessions, add_dataset, claim_one, submit_one
 
 
@@ -75,3 +77,52 @@ def test_many_workers_take_one_job_of_a_busy_dataset(
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda n: claim_one(session_factory, f"worker-{n}"), range(16)))
     assert len([run for run in runs if run is not None]) == 1
+
+
+def test_as_many_jobs_of_a_dataset_run_as_its_limit_allows(
+    session_factory: Sessions, dataset_id: int
+) -> None:
+    limits = Limits(running_per_dataset=2)
+    for _ in range(3):
+        submit_one(session_factory, dataset_id)
+    other = submit_one(session_factory, add_dataset(session_factory, "other"))
+    runs = [claim_one(session_factory, limits=limits) for _ in range(4)]
+    assert [run and run.dataset_id == dataset_id for run in runs] == [True, True, False, None]
+    assert runs[2] is not None
+    assert runs[2].job_id == other
+
+
+def test_as_many_jobs_run_as_the_limit_of_all_allows(session_factory: Sessions) -> None:
+    limits = Limits(running=2)
+    for name in "abc":
+        submit_one(session_factory, add_dataset(session_factory, name))
+    first, second, third = (claim_one(session_factory, limits=limits) for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert third is None
+    with transaction(session_factory, write=False) as session:
+        assert not is_waiting(session, ["test"], limits)
+    with transaction(session_factory) as session:
+        finish(session, first, {})
+    assert claim_one(session_factory, limits=limits) is not None
+
+
+def test_many_workers_keep_the_limit_of_all(session_factory: Sessions) -> None:
+    for number in range(8):
+        submit_one(session_factory, add_dataset(session_factory, f"shop-{number}"))
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(
+            pool.map(
+                lambda n: claim_one(session_factory, f"worker-{n}", Limits(running=3)), range(16)
+            )
+        )
+    assert len([run for run in runs if run is not None]) == 3
+
+
+def test_a_job_of_the_whole_service_waits_for_no_dataset(session_factory: Sessions) -> None:
+    for _ in range(2):
+        with transaction(session_factory) as session:
+            submit(session, NewJob("test", None, arguments={}))
+    runs = [claim_one(session_factory) for _ in range(2)]
+    assert [run and run.dataset_id for run in runs] == [None, None]
+    assert None not in runs

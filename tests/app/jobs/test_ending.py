@@ -35,6 +35,7 @@ def test_a_finished_job_has_its_result(
         finish(session, run, {"model_version": 3})
     job = job_now()
     assert (job.state, job.result, job.lease_until) == ("succeeded", {"model_version": 3}, None)
+    assert job.checkpoint is None
     assert job.progress == {"stage": "done", "fraction": 1.0, "losses": {"buys": 0.4}}
     assert job.finished_at is not None
     with transaction(session_factory, write=False) as session:

@@ -40,7 +40,7 @@ def test_an_overdue_job_is_queued_again_and_the_loss_counted(
 ) -> None:
     let_lease_run_out(session_factory, run.job_id)
     with transaction(session_factory) as session:
-        assert take_back_overdue(session) == [run.job_id]
+        assert [job.id for job in take_back_overdue(session)] == [run.job_id]
     job = job_now()
     assert (job.state, job.losses, job.attempt, job.worker) == ("queued", 1, 0, None)
     again = claim_one(session_factory, "worker-2")

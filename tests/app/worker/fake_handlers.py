@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ HANDLERS = {
         "hurry_through_stages",
         "log_in_every_way",
         "finish_when_told",
+        "count_on",
     )
 }
 
@@ -57,14 +59,14 @@ def end_without_result(run: JobRun) -> None:
 
 def wait_for_stop(run: JobRun) -> None:
     """Stops when asked to; tells that it runs by a file named after its run."""
-    _tell(run, "started")
+    tell(run, "started")
     while not run.should_stop():
         time.sleep(0.01)
     raise Stopped("stopped between two epochs")
 
 
 def ignore_stop(run: JobRun) -> None:
-    _tell(run, "started")
+    tell(run, "started")
     threading.Event().wait()
 
 
@@ -74,7 +76,7 @@ def kill_itself(run: JobRun) -> None:
 
 def leave_a_file(run: JobRun) -> None:
     (run.scratch / "half a model").write_text("...")
-    _tell(run, "started")
+    tell(run, "started")
     threading.Event().wait()
 
 
@@ -108,11 +110,32 @@ def log_in_every_way(run: JobRun) -> None:
 
 def finish_when_told(run: JobRun) -> None:
     """Waits for a file, so that a test decides when the result is stored."""
-    _tell(run, "started")
+    tell(run, "started")
     while not (run.settings.data_dir / "finish").exists():
         time.sleep(0.01)
     _store(run)
-    _tell(run, "stored")
+    tell(run, "stored")
+
+
+def count_on(run: JobRun) -> None:
+    """Counts from where the job's last checkpoint stands until a test ends it.
+
+    Each number leaves a checkpoint, a file in the scratch folder and progress, with the run's token
+    in all of them.
+    """
+    start = next((json.loads(kept)["number"] for kept in run.checkpoints.newest_first()), 0)
+    tell(run, f"from-{start}")
+    number = start
+    while not (run.settings.data_dir / "finish").exists():
+        number += 1
+        counted = {"number": number, "by": run.run_token}
+        run.checkpoints.save(json.dumps(counted).encode())
+        (run.scratch / str(number)).touch()
+        run.report("count", 0.5, **counted)
+        if number == start + 5:
+            tell(run, "counted")
+        time.sleep(0.005)
+    _store(run)
 
 
 def _store(run: JobRun) -> None:
@@ -134,7 +157,7 @@ def _store(run: JobRun) -> None:
         run.finish(session, {"run_token": run.run_token})
 
 
-def _tell(run: JobRun, what: str) -> None:
+def tell(run: JobRun, what: str) -> None:
     signs = run.settings.data_dir / "signs"
     signs.mkdir(parents=True, exist_ok=True)
     temporary = signs / f".{run.run_token}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -76,11 +77,14 @@ class Workplace:
         self.workers: list[BaseProcess] = []
         self.threads: list[threading.Thread] = []
         self.stopping = threading.Event()
-        with transaction(sessions) as session:
-            dataset = Dataset(name="shop", time_zone="UTC", mapping={})
+        self.dataset_id = self.add_dataset("shop")
+
+    def add_dataset(self, name: str) -> int:
+        with transaction(self.sessions) as session:
+            dataset = Dataset(name=name, time_zone="UTC", mapping={})
             session.add(dataset)
             session.flush()
-            self.dataset_id = dataset.id
+            return dataset.id
 
     def start_worker(self, **update: object) -> BaseProcess:
         """A worker as `ssmtl worker` runs it, perhaps with other settings."""
@@ -127,9 +131,10 @@ class Workplace:
                 worker.kill()
             worker.join()
 
-    def submit(self, kind: str) -> str:
+    def submit(self, kind: str, dataset_id: int | None = None) -> str:
+        new = NewJob(kind, dataset_id or self.dataset_id, arguments={})
         with transaction(self.sessions) as session:
-            return submit(session, NewJob(kind, self.dataset_id, arguments={})).id
+            return submit(session, new).id
 
     def cancel(self, job_id: str) -> None:
         with transaction(self.sessions) as session:
@@ -166,6 +171,18 @@ class Workplace:
         """Tokens of the runs that stored a result."""
         with transaction(self.sessions, write=False) as session:
             return [int(path) for path in session.scalars(select(ModelVersion.artifact_path))]
+
+    def checkpoint_folder(self, job_id: str) -> Path:
+        """That the runs of a job hand on."""
+        folder = self.settings.data_dir / "datasets" / str(self.dataset_id)
+        return folder / "checkpoints" / job_id
+
+    def newest_number(self, job_id: str) -> int:
+        """That the handler `count_on` keeps in its checkpoints."""
+        (folder,) = self.checkpoint_folder(job_id).iterdir()
+        newest = max(folder.glob("*.checkpoint"))
+        number: int = json.loads(newest.read_bytes().splitlines()[-1])["number"]
+        return number
 
     def sign(self, what: str, run_token: int = 1) -> int:
         """Waits until a fake handler says so; the process that said it."""
