@@ -1,7 +1,8 @@
 """Snapshots: features and labels of many entities at cutoffs, and the folds in time."""
 
-from model.snapshots.cutoffs import Fold, FoldPart, final_part, folds, watermark_us
+from model.snapshots.cutoffs import final_part, folds, watermark_us
 from model.snapshots.features import SnapshotPlan
+from model.snapshots.fold_parts import Fold, FoldPart
 from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
@@ -10,6 +11,7 @@ from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
 from model.snapshots.seasons import Season
 from model.snapshots.sequences import Sequences
 from model.snapshots.snapshot import Snapshot, take_snapshot
+from model.snapshots.timeless import plan_of, reader_of
 
 __all__ = [
     "Feature",
@@ -26,6 +28,8 @@ __all__ = [
     "SnapshotReader",
     "final_part",
     "folds",
+    "plan_of",
+    "reader_of",
     "shop_shares",
     "take_snapshot",
     "watermark_us",

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from model.errors import NotEnoughData
 from model.events import MICROSECONDS_PER_DAY, EventLog
+from model.snapshots.fold_parts import Fold, FoldPart
+from model.snapshots.random_parts import EVERYTHING, random_folds
 from model.tasks import Task
 
 MIN_HISTORY_DAYS = 90
@@ -27,24 +28,6 @@ MIN_HISTORY_SHARE = 0.25
 LONG_HORIZON_SHARE = 0.2
 MAX_VALIDATION_CUTOFFS = 3
 _SECOND_US = 1_000_000
-
-
-@dataclass(frozen=True)
-class FoldPart:
-    """Some cutoffs, and how far their labels may look."""
-
-    cutoffs_us: tuple[int, ...]
-    label_end_us: int
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One split in time of the tasks whose horizons are alike; a short log leaves no test."""
-
-    tasks: tuple[Task, ...]
-    training: FoldPart
-    validation: FoldPart
-    test: FoldPart | None
 
 
 def watermark_us(log: EventLog) -> int:
@@ -58,8 +41,10 @@ def folds(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> tuple[Fold,
     A task that looks a year ahead must be tested a year before the log's end; the tasks that look a
     month ahead shall not lose that year. Where the log is too short to learn, validate and test,
     the test is left out, then the fold. A peak-period task of which the log does not hold two whole
-    cycles cannot be tested and is in no fold.
+    cycles cannot be tested and is in no fold. A log without times is split at random by entity.
     """
+    if not log.has_time:
+        return random_folds(log, tasks)
     longest = LONG_HORIZON_SHARE * log.span_days
     short = tuple(task for task in tasks if task.end_days <= longest)
     long = tuple(task for task in tasks if task.end_days > longest)
@@ -116,6 +101,8 @@ def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> FoldPa
     Raises:
         NotEnoughData: a horizon leaves no history to look back on.
     """
+    if not log.has_time:
+        return EVERYTHING
     for task in tasks:
         needed_days = (1 + MIN_HISTORY_SHARE) * task.end_days
         if not _may_be_cut_short(task) and log.span_days < needed_days:

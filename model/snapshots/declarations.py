@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS
+from model.snapshots.column_statistics import Side
 from model.snapshots.features import LAG_WEEKS, FeaturePlan, SnapshotPlan
 from model.snapshots.formulas import (
     Attribute,
@@ -65,8 +66,13 @@ def declared(plan: FeaturePlan) -> tuple[Declaration, ...]:
 
 
 def declared_of_pairs(plan: FeaturePlan) -> tuple[Declaration, ...]:
-    """What a user and an item have had with each other; `plan` is the users'."""
-    return tuple(column for event_type in plan.event_types for column in _pair(plan, event_type))
+    """What a user and an item have had with each other; `plan` is the users'.
+
+    Nothing in a log without times: the pair of an event would always have had that event.
+    """
+    if not plan.has_time:
+        return ()
+    return tuple(column for event_type in plan.event_types for column in _pair(event_type))
 
 
 def declared_features(plan: SnapshotPlan, entity: EntityKind) -> tuple[Feature, ...]:
@@ -75,15 +81,22 @@ def declared_features(plan: SnapshotPlan, entity: EntityKind) -> tuple[Feature, 
     items = [declaration.feature for declaration in declared(plan.items)]
     match entity:
         case "user":
-            return tuple(users)
+            return (*users, *_statistics(plan, "user"))
         case "item":
-            return tuple(items)
+            return (*items, *_statistics(plan, "item"))
         case "pair":
             return (
                 *(of_owner("user", feature) for feature in users),
                 *(of_owner("item", feature) for feature in items),
                 *(declaration.feature for declaration in declared_of_pairs(plan.users)),
+                *_statistics(plan, "user"),
+                *_statistics(plan, "item"),
             )
+
+
+def _statistics(plan: SnapshotPlan, side: Side) -> Iterator[Feature]:
+    for statistic in plan.statistics:
+        yield from statistic.features(side)
 
 
 def _declare(name: str, unit: str, meaning: str, formula: Formula) -> Declaration:
@@ -331,18 +344,17 @@ def _calendar(plan: FeaturePlan) -> Iterator[Declaration]:
         )
 
 
-def _pair(plan: FeaturePlan, event_type: str) -> Iterator[Declaration]:
-    for days in PAIR_WINDOWS_DAYS if plan.has_time else (None,):
+def _pair(event_type: str) -> Iterator[Declaration]:
+    for days in PAIR_WINDOWS_DAYS:
         yield _declare(
             f"pair_{event_type}_events_{window_name(days)}",
             "log(1 + events)",
             f"{event_type} of this user with this item in {_window(days)}",
             Log(Total("events", event_type, days)),
         )
-    if plan.has_time:
-        yield _declare(
-            f"pair_{event_type}_recency",
-            "log(1 + days)",
-            f"time since this user's last {event_type} of this item, ten years for never",
-            Log(Since(event_type), _DAY),
-        )
+    yield _declare(
+        f"pair_{event_type}_recency",
+        "log(1 + days)",
+        f"time since this user's last {event_type} of this item, ten years for never",
+        Log(Since(event_type), _DAY),
+    )

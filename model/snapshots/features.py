@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
 from model.snapshots.classes import Classes, learn_classes
+from model.snapshots.column_statistics import Statistic
 from model.snapshots.seasons import Season
 from model.tasks import EntityKind, PeakPeriod, PeriodName, Task
 
@@ -112,7 +113,8 @@ class SnapshotPlan(BaseModel):
     """Everything that turns a log into the network's inputs.
 
     `item_ids` are the items with an embedding: the code of the n-th is n + 1. `classes` are the
-    values that the tasks of this name choose from.
+    values that the tasks of this name choose from, `statistics` what a log without times tells of
+    an entity's other events.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -122,6 +124,7 @@ class SnapshotPlan(BaseModel):
     item_ids: tuple[str, ...]
     sequence_length: int
     classes: dict[str, Classes] = Field(default_factory=dict)
+    statistics: tuple[Statistic, ...] = ()
 
     @classmethod
     def from_log(

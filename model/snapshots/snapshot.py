@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import Config
-from model.snapshots.cutoffs import FoldPart
+from model.snapshots.fold_parts import FoldPart
 from model.snapshots.history import Rows
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, Labels, PeriodLabels, has_label
 from model.snapshots.outcomes import Asked, Outcomes
 from model.snapshots.pairs import sample_pairs
+from model.snapshots.random_parts import RandomPart
 from model.snapshots.reader import SnapshotReader
-from model.tasks import EntityKind, Task
+from model.snapshots.timeless import TimelessReader
+from model.tasks import Column, EntityKind, Task
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,14 @@ def take_snapshot(
 ) -> Snapshot | None:
     """The rows of a part: entities active before each cutoff, at most `config.max_rows` in all.
 
+    In a log without times: the events of the part's entities.
+
     Returns:
         None where no entity is active or no task has a label.
     """
+    if isinstance(part, RandomPart):
+        assert isinstance(reader, TimelessReader)
+        return _events_of(reader, entity, tasks, part, config.max_rows, rng)
     pieces: list[Snapshot] = []
     for cutoff_us in part.cutoffs_us:
         labelled = [task for task in tasks if has_label(task, cutoff_us, part.label_end_us)]
@@ -77,6 +84,34 @@ def labels_at(
     asked = Asked(entity, inputs.users, inputs.items, cutoff_us)
     outcomes = Outcomes(reader.log, asked)
     return Labels(outcomes, reader.choices, reader.plan.classes, label_end_us)
+
+
+def _events_of(
+    reader: TimelessReader,
+    entity: EntityKind,
+    tasks: Sequence[Task],
+    part: RandomPart,
+    limit: int,
+    rng: np.random.Generator,
+) -> Snapshot | None:
+    """The events of a part that say what a task asks for."""
+    columns = {task.name: task.target for task in tasks if isinstance(task.target, Column)}
+    classes = reader.plan.classes
+    labels = {
+        name: reader.labels(target, classes.get(name, ())) for name, target in columns.items()
+    }
+    says = ~np.isnan(np.stack(list(labels.values()))).all(axis=0)
+    rows = np.flatnonzero(part.rows(reader.log, entity) & says)
+    if len(rows) > limit:
+        rows = np.sort(rng.choice(rows, size=limit, replace=False))
+    if not len(rows):
+        return None
+    return Snapshot(
+        entity=entity,
+        inputs=reader.event_inputs(entity, rows, part.known(reader.log, entity)),
+        labels={name: values[rows].astype(np.float32) for name, values in labels.items()},
+        weights=np.ones(len(rows), dtype=np.float32),
+    )
 
 
 _Piece = tuple[Inputs, NDArray[np.float32]]
