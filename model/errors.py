@@ -7,6 +7,7 @@ SSMTLError                 every error of this package; `code` is stable, the me
 ├── UnknownTask            the model was not trained on this task
 ├── UnknownEntity          neither the log nor the tables know this user or item
 ├── InvalidArtifact        the files of a model are damaged or of another format
+├── InvalidIndex           the files of an event index are missing, damaged or of another format
 └── Stopped                the caller asked the training to stop
 """
 
@@ -57,6 +58,12 @@ class InvalidArtifact(SSMTLError):
     """The files of a model are damaged or of another format."""
 
     code = "invalid_artifact"
+
+
+class InvalidIndex(SSMTLError):
+    """The files of an event index are missing, damaged or of another format: build it again."""
+
+    code = "invalid_index"
 
 
 class Stopped(SSMTLError):

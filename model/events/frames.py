@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -54,13 +55,13 @@ def check_columns(events: pd.DataFrame) -> None:
         )
 
 
-def check_type_names(names: pd.Index) -> None:
+def check_type_names(names: Iterable[str]) -> None:
     """Refuse names that nobody could write in a task.
 
     Raises:
         InvalidEvents: a name is empty, too long or has a zero in it.
     """
-    for name in map(str, names):
+    for name in names:
         if not 0 < len(name) <= MAX_TYPE_NAME or "\0" in name:
             raise InvalidEvents(
                 f"the event type {name[:40]!r} is no name: take 1 to {MAX_TYPE_NAME} characters, "

@@ -62,8 +62,19 @@ class EntityEvents:
             counterpart: (rows,)
             columns: the log's columns, (rows,) each, by the names of the attributes.
         """
-        rows = np.arange(len(codes), dtype=row_type(len(codes)))
         offsets, to = destinations(codes, entities)
+        return cls.laid_out(offsets, to, counterpart, columns)
+
+    @classmethod
+    def laid_out(
+        cls,
+        offsets: NDArray[np.int64],
+        to: NDArray[np.int64],
+        counterpart: NDArray[np.int32],
+        columns: Mapping[str, NDArray[Any]],
+    ) -> EntityEvents:
+        """Bring the log's columns to the slots `to`, (rows,), -1 for none; see `build`."""
+        rows = np.arange(len(to), dtype=row_type(len(to)))
         sources = {**columns, "rows": rows, "counterpart": counterpart}
         in_slots = {name: moved(sources[name], to, int(offsets[-1])) for name in SLOT_COLUMNS}
         return cls(offsets=offsets, **in_slots)
@@ -82,11 +93,10 @@ class EntityEvents:
             (R,) slots; the entity's events at or before the cutoff are those from
             `offsets[entity]` up to it.
         """
-        cutoffs_us = np.broadcast_to(np.asarray(cutoff_us, dtype=np.int64), entities.shape)
+        if not isinstance(cutoff_us, np.ndarray):
+            cutoff_us = np.full(len(entities), cutoff_us, dtype=np.int64)
         codes = np.ascontiguousarray(entities, dtype=np.int64)
-        return first_after(
-            self.offsets, self.time_us, codes, np.ascontiguousarray(cutoffs_us)
-        )
+        return first_after(self.offsets, self.time_us, codes, np.ascontiguousarray(cutoff_us))
 
 
 SLOT_COLUMNS = tuple(field.name for field in fields(EntityEvents) if field.name != "offsets")
@@ -110,11 +120,14 @@ class PairEvents:
         cls, user: NDArray[np.int32], item: NDArray[np.int32], columns: Mapping[str, NDArray[Any]]
     ) -> PairEvents:
         """Put the events that have both a user and an item side by side; see `EntityEvents`."""
-        packed = packed_pairs(user, item)
-        pairs, codes = np.unique(packed, return_inverse=True)
-        if len(pairs) and pairs[0] == -1:
-            pairs, codes = pairs[1:], codes - 1
-        return cls(EntityEvents.build(codes, len(pairs), item, columns), pairs)
+        rows = _rows_by(np.where(user >= 0, item, -1))
+        rows = rows[_rows_by(user[rows])]  # by user, and among those of a user by item
+        packed = packed_pairs(user[rows], item[rows])
+        starts = np.flatnonzero(np.diff(packed, prepend=-1))
+        to = np.full(len(user), -1, dtype=np.int64)
+        to[rows] = np.arange(len(rows))
+        offsets = np.append(starts, len(rows))
+        return cls(EntityEvents.laid_out(offsets, to, item, columns), packed[starts])
 
     def codes(self, user: Codes, item: Codes) -> NDArray[np.int64]:
         """The codes of these pairs in `events`, -1 for a pair without events."""
@@ -129,6 +142,12 @@ def packed_pairs(user: Codes, item: Codes) -> NDArray[np.int64]:
     """(N,) one number per pair, in the order of (user, item); -1 where either is missing."""
     packed: NDArray[np.int64] = (user.astype(np.int64) << 32) | item
     return np.where((user >= 0) & (item >= 0), packed, -1)
+
+
+def _rows_by(codes: Codes) -> NDArray[np.int64]:
+    """The rows that have a code, by (code, row)."""
+    offsets, to = destinations(codes, int(codes.max(initial=-1)) + 1)
+    return moved(np.arange(len(codes)), to, int(offsets[-1]))
 
 
 def row_type(rows: int) -> type[np.int32] | type[np.int64]:

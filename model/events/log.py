@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ROW_COLUMNS = ("user", "item", "time_us", "event_type", "units", "price_cents", "value_cents")
 """What a log has per event, besides further columns."""
+LOG_COLUMNS = (*ROW_COLUMNS, "local_minute")
+"""The same with what follows from the time."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,35 @@ class EventLog:
         """The events of each pair that has some."""
         return PairEvents.build(self.user, self.item, self._slot_columns)
 
+    @classmethod
+    def open(cls, folder: Path) -> EventLog:
+        """The log of a folder that `building.build_index` made, mapped into memory.
+
+        Raises:
+            InvalidIndex: the folder is missing, damaged or of another version.
+        """
+        from model.events.storage import StoredLog
+
+        return StoredLog(folder).open()
+
+    def with_indices(
+        self,
+        *,
+        local_minute: NDArray[np.int32],
+        user_events: EntityEvents,
+        item_events: EntityEvents,
+        pair_events: PairEvents,
+    ) -> EventLog:
+        """The same log with what it would make, made already."""
+        log = replace(self)
+        vars(log).update(
+            local_minute=local_minute,
+            user_events=user_events,
+            item_events=item_events,
+            pair_events=pair_events,
+        )
+        return log
+
     @property
     def _slot_columns(self) -> dict[str, NDArray[Any]]:
         names = ("time_us", "event_type", "units", "price_cents", "value_cents", "local_minute")
@@ -162,7 +194,7 @@ class EventLog:
         user_table = Entities.of("user", pd.Index(user_ids.dropna().unique()), users)
         item_table = Entities.of("item", pd.Index(item_ids.dropna().unique()), items)
         types = pd.Categorical(events["event_type"].astype("str"))
-        check_type_names(types.categories)
+        check_type_names(map(str, types.categories))
         amounts = Amounts.of(*(numbers_of(events, name) for name in ("quantity", "price", "value")))
         return cls(
             users=user_table,

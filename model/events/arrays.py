@@ -1,0 +1,79 @@
+"""Arrays in files: written piece by piece, read by ranges or mapped into memory.
+
+The files are ordinary .npy with a head of one size, so that it can be written again when the
+length is known.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_HEAD_BYTES = 128
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """One column in a file."""
+
+    path: Path
+    dtype: np.dtype[Any]
+    length: int
+
+    @property
+    def bytes(self) -> int:
+        """How large the file is, if it is whole."""
+        return _HEAD_BYTES + self.length * self.dtype.itemsize
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """The entries from `start` up to `stop`, in memory of their own."""
+        offset = _HEAD_BYTES + start * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, count=stop - start, offset=offset)
+
+    def mapped(self) -> NDArray[Any]:
+        """The whole column, read-only; what is looked at comes into memory by and by."""
+        if not self.length:
+            return np.empty(0, self.dtype)
+        with self.path.open("rb") as file:
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(pages, self.dtype, count=self.length, offset=_HEAD_BYTES)
+
+
+class ArrayWriter:
+    """Writes one column from its beginning to its end.
+
+    Args:
+        path: the file.
+        dtype: of the entries.
+    """
+
+    def __init__(self, path: Path, dtype: DTypeLike) -> None:
+        self._path = path
+        self._dtype = np.dtype(dtype)
+        self._length = 0
+        self._file = path.open("wb")
+        self._file.write(_head(self._dtype, 0))
+
+    def append(self, entries: NDArray[Any]) -> None:
+        """Write the next entries."""
+        np.ascontiguousarray(entries, dtype=self._dtype).tofile(self._file)
+        self._length += len(entries)
+
+    def close(self) -> StoredArray:
+        """The column is complete."""
+        with self._file:
+            self._file.seek(0)
+            self._file.write(_head(self._dtype, self._length))
+        return StoredArray(self._path, self._dtype, self._length)
+
+
+def _head(dtype: np.dtype[Any], length: int) -> bytes:
+    described = {"descr": dtype.str, "fortran_order": False, "shape": (length,)}
+    text = repr(described).ljust(_HEAD_BYTES - 11) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.errors import InvalidIndex
+from model.events import EventLog
+from model.events.storage import HEAD, StoredLog, write_log
+from tests.model.events.stored_logs import assert_same_log
+from tests.model.made_logs import random_log
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "index"
+    path.mkdir()
+    write_log(random_log(1), path, made_from=("one", "two"))
+    return path
+
+
+def test_a_log_comes_back_as_it_was(folder: Path) -> None:
+    assert_same_log(EventLog.open(folder), random_log(1))
+    assert StoredLog(folder).head.made_from == ("one", "two")
+
+
+def test_what_is_opened_is_not_read_and_cannot_be_changed(folder: Path) -> None:
+    log = EventLog.open(folder)
+    for array in (log.time_us, log.local_minute, log.user_events.rows, log.pair_events.pairs):
+        assert not array.flags.owndata
+        assert not array.flags.writeable
+
+
+def test_the_past_of_an_opened_log(folder: Path) -> None:
+    middle = int(np.median(random_log(1).time_us))
+    assert_same_log(EventLog.open(folder).until(middle), random_log(1).until(middle))
+
+
+def test_the_files_are_ordinary_arrays(folder: Path) -> None:
+    assert np.load(folder / "log.user.npy").tolist() == random_log(1).user.tolist()
+
+
+def test_a_log_without_events(tmp_path: Path) -> None:
+    empty = random_log(1).until(0)
+    write_log(empty, tmp_path, made_from=())
+    assert_same_log(EventLog.open(tmp_path), empty)
+
+
+def test_what_is_damaged_is_not_opened(folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        with pytest.raises(InvalidIndex, match="build it again"):
+            EventLog.open(folder)
+        path.unlink()
+        with pytest.raises(InvalidIndex, match="build it again"):
+            EventLog.open(folder)
+        path.write_bytes(whole)
+    assert_same_log(EventLog.open(folder), random_log(1))
+
+
+def test_another_version_is_not_opened(folder: Path) -> None:
+    head = json.loads((folder / HEAD).read_text())
+    (folder / HEAD).write_text(json.dumps(head | {"schema_version": 0}))
+    with pytest.raises(InvalidIndex, match="version 0"):
+        EventLog.open(folder)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidIndex):
+        EventLog.open(tmp_path / "nowhere")
