@@ -99,7 +99,7 @@ def add_import(
         on_error=on_error,
         rows_read=staged.rows_read,
         rows_accepted=finished.rows,
-        rows_duplicate=len(staged.keys) - finished.rows,
+        rows_duplicate=staged.tally.rows - finished.rows,
         rows_rejected=staged.rows_rejected,
         rejections_by_code=staged.rejected_by_code,
         rejections=[asdict(rejection) for rejection in staged.first_rejections],

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.ingest.faults import InvalidUpload
+from app.ingest.text_buffers import trimmed
 
 LARGEST_NUMBER = 1e12
 """Beyond it money does not fit into cents and sums lose them."""
@@ -47,8 +48,7 @@ def text_of(column: pa.Array) -> pa.StringArray:
             raise InvalidUpload(f"cannot read values of type {column.type} as text") from error
     if pa.types.is_decimal(column.type):
         texts = pc.replace_substring_regex(texts, r"\.0+$", "")
-    texts = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+    return trimmed(texts)
 
 
 def numbers_of(column: pa.Array) -> Numbers:
@@ -59,6 +59,25 @@ def numbers_of(column: pa.Array) -> Numbers:
         value = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return _numbers(value.astype(np.float64), np.isnan(value))
     texts = text_of(column)
+    return _plain_numbers(texts) or _any_numbers(texts)
+
+
+def _plain_numbers(texts: pa.StringArray) -> Numbers | None:
+    """What Arrow reads at once; None if it does not, or reads a word as a number (`nan`, `inf`)."""
+    try:
+        read = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    value = read.to_numpy(zero_copy_only=False)
+    missing = read.is_null().to_numpy(zero_copy_only=False)
+    return Numbers(value, missing, np.zeros_like(missing)) if _all_finite(value, missing) else None
+
+
+def _all_finite(value: NDArray[np.float64], missing: NDArray[np.bool_]) -> bool:
+    return bool((np.isfinite(value) | missing).all())
+
+
+def _any_numbers(texts: pa.StringArray) -> Numbers:
     missing = pc.fill_null(pc.match_substring_regex(texts, _NO_NUMBER), True)
     readable = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
     plain = pc.if_else(readable, pc.utf8_ltrim(texts, "+"), None)

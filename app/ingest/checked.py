@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.ingest.blocks import Block
 from app.ingest.cells import LARGEST_NUMBER, numbers_of, text_of
 from app.ingest.faults import BlockFaults, Rejection, shown
+from app.ingest.text_buffers import TextBuffer
 
 LONGEST_ID = 200
 """Characters; ids are keys in the database."""
@@ -52,25 +53,29 @@ class Checks(Protocol):
 
 def mask(values: pa.Array) -> NDArray[np.bool_]:
     """Arrow booleans as NumPy's; unknown is false."""
-    found: NDArray[np.bool_] = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+    known = pc.fill_null(values, False) if values.null_count else values
+    found: NDArray[np.bool_] = known.to_numpy(zero_copy_only=False)
     return found
 
 
 def checked_text(block: Block, column: str | None, faults: BlockFaults) -> pa.Array:
     """A column of ids or names; too long ones, and those with zero characters, are faults."""
     texts = text_of(block.column(column))
-    faults.add(
-        mask(pc.greater(pc.utf8_length(texts), LONGEST_ID)),
-        column,
-        "too_long",
-        lambda row: f"{shown(texts[row].as_py())} has more than {LONGEST_ID} characters",
-    )
-    faults.add(
-        mask(pc.match_substring(texts, "\0")),
-        column,
-        "not_text",
-        lambda row: f"{shown(texts[row].as_py())} has a zero character",
-    )
+    buffer = TextBuffer.of(texts)
+    if len(texts) and buffer.lengths.max() > LONGEST_ID:
+        faults.add(
+            mask(pc.greater(pc.utf8_length(texts), LONGEST_ID)),
+            column,
+            "too_long",
+            lambda row: f"{shown(texts[row].as_py())} has more than {LONGEST_ID} characters",
+        )
+    if buffer.has_zeros:
+        faults.add(
+            mask(pc.match_substring(texts, "\0")),
+            column,
+            "not_text",
+            lambda row: f"{shown(texts[row].as_py())} has a zero character",
+        )
     return texts
 
 

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.ingest.parts import PartFile
 from app.ingest.row_keys import Keys, text_keys
 
-
-def new_events(keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
-    """Which rows are the first of their key, and of a key that no part has."""
-    fresh: NDArray[np.bool_] = ~pd.Series(keys).duplicated(keep="first").to_numpy()
-    return fresh & ~_is_stored(keys, parts) if len(keys) else fresh
+RANGE_ROWS = 2**21
+"""So many keys are compared at once; they are spread evenly."""
 
 
-def new_entities(keys: Keys, id_keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
+def new_events(staged: Path, rows: int, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
+    """Which of the staged rows are the first of their key, and of a key that no part has.
+
+    They are looked at by ranges of keys, so that memory does not grow with their number.
+    """
+    keep = np.ones(rows, dtype=bool)
+    ranges = -(-rows // RANGE_ROWS)
+    for number in range(ranges):
+        keyspace = _Range(2**64 * number // ranges, 2**64 * (number + 1) // ranges - 1)
+        keys, positions = _staged_keys(staged, keyspace)
+        known = pd.Series(keys).duplicated(keep="first").to_numpy()
+        keep[positions[known | _is_stored(keys, parts, keyspace)]] = False
+    return keep
+
+
+def new_entities(staged: Path, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
     """Which rows are the last of their id, and differ from the newest row that a part has."""
+    rows = pq.read_table(staged, columns=["id_key", "key"])
+    id_keys, keys = rows.column("id_key").to_numpy(), rows.column("key").to_numpy()
     last: NDArray[np.bool_] = ~pd.Series(id_keys).duplicated(keep="last").to_numpy()
     newest: dict[str, Keys] = {"id_key": keys[:0], "key": keys[:0]}
     for part in parts:  # in the order of import
@@ -40,7 +55,7 @@ def new_entities(keys: Keys, id_keys: Keys, parts: Sequence[PartFile]) -> NDArra
 
 def new_ids(id_keys: Keys, parts: Sequence[PartFile], entity: str) -> int:
     """How many distinct ones of these ids no part has; the newest parts are looked at first."""
-    missing = _distinct(id_keys)
+    missing = distinct(id_keys)
     for part in reversed(parts):
         if entity not in pq.read_schema(part.path).names:
             continue
@@ -52,31 +67,58 @@ def new_ids(id_keys: Keys, parts: Sequence[PartFile], entity: str) -> int:
     return len(missing)
 
 
-def distinct_ids(column: pa.ChunkedArray) -> Keys:
-    """The keys of the distinct ids in a column; missing ones do not count."""
-    return text_keys(column.unique().drop_null())
+def distinct(keys: Keys) -> Keys:
+    """Each key once."""
+    # A hash table: several times faster than NumPy's.
+    found: Keys = pd.Series(keys).drop_duplicates().to_numpy()
+    return found
 
 
-def _is_stored(keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
-    """Which keys a part has; besides the keys only a sorted copy of them is in memory."""
+@dataclass(frozen=True)
+class _Range:
+    """The keys from the first to the last."""
+
+    first: int
+    last: int
+
+    def has(self, keys: Keys) -> NDArray[np.bool_]:
+        within: NDArray[np.bool_] = (keys >= np.uint64(self.first)) & (keys <= np.uint64(self.last))
+        return within
+
+
+def _staged_keys(staged: Path, keyspace: _Range) -> tuple[Keys, NDArray[np.int64]]:
+    """The keys of this range, and their rows."""
+    found: list[tuple[Keys, NDArray[np.int64]]] = []
+    done = 0
+    for keys in _key_batches(staged):
+        positions = np.flatnonzero(keyspace.has(keys))
+        found.append((keys[positions], positions + done))
+        done += len(keys)
+    keys, rows = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return keys, rows
+
+
+def _is_stored(keys: Keys, parts: Sequence[PartFile], keyspace: _Range) -> NDArray[np.bool_]:
+    """Which of these keys, all of the range, a part has."""
     wanted = np.sort(keys)
     stored = np.zeros(len(wanted), dtype=bool)
+    if len(wanted) == 0:
+        return stored
     for part in parts:
-        for batch in pq.ParquetFile(part.path).iter_batches(columns=["key"]):
-            theirs = np.sort(batch.column(0).to_numpy())  # in order the search is much faster
+        for batch in _key_batches(part.path):
+            theirs = np.sort(batch[keyspace.has(batch)])  # in order the search is much faster
             position = np.minimum(np.searchsorted(wanted, theirs), len(wanted) - 1)
             stored[position[wanted[position] == theirs]] = True
     found: NDArray[np.bool_] = stored[np.searchsorted(wanted, keys)] if parts else stored
     return found
 
 
+def _key_batches(path: Path) -> Iterator[Keys]:
+    for batch in pq.ParquetFile(path).iter_batches(columns=["key"]):
+        yield batch.column(0).to_numpy()
+
+
 def _group_ids(file: pq.ParquetFile, group: int, entity: str) -> Keys:
     column = file.read_row_group(group, columns=[entity]).column(0)
     dictionaries = [chunk.dictionary.drop_null() for chunk in column.chunks]
-    return _distinct(np.concatenate([text_keys(values) for values in dictionaries]))
-
-
-def _distinct(keys: Keys) -> Keys:
-    # A hash table: several times faster than NumPy's.
-    distinct: Keys = pd.Series(keys).drop_duplicates().to_numpy()
-    return distinct
+    return distinct(np.concatenate([text_keys(values) for values in dictionaries]))

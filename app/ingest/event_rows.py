@@ -133,7 +133,8 @@ class EventChecks:
     def _event_types(self, block: Block, faults: BlockFaults) -> pa.Array:
         column = self._columns["event_type"]
         types = checked_text(block, column, faults)
-        types = pc.coalesce(event_types_by_rule(block, self._mapping.rules), types)
+        if self._mapping.rules:
+            types = pc.coalesce(event_types_by_rule(block, self._mapping.rules), types)
         if self._source.default_event_type is not None:
             types = pc.fill_null(types, self._source.default_event_type)
         faults.add(

@@ -18,7 +18,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 SCHEMA_VERSION = 2
 """Of the columns, and of what `app.ingest.row_keys` computes its keys from.
@@ -27,7 +26,6 @@ SCHEMA_VERSION = 2
 2: keys of rows without further columns are as they were
 """
 
-ROW_GROUP_ROWS = 2**17
 _STALE_S = 24 * 3600.0
 
 
@@ -65,12 +63,6 @@ def staging(data_dir: Path) -> Iterator[Path]:
 def dataset_folder(data_dir: Path, dataset_id: int) -> Path:
     """Where a dataset's files are."""
     return data_dir / "datasets" / str(dataset_id)
-
-
-def part_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Writes a part; keys are random numbers, which no dictionary makes smaller."""
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts or False)
 
 
 def publish(file: Path, data_dir: Path, dataset_id: int) -> Path:

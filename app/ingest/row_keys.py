@@ -15,17 +15,32 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from app.ingest.compiled_keys import MISSING, SIP_KEY, hash_texts, mix_into
+from app.ingest.text_buffers import TextBuffer
+from model.compiled import COMPILED
+
 Keys = NDArray[np.uint64]
 
-_SIP_KEY = "ssmtl-row-keys-1"  # 16 characters
-_MISSING = np.uint64(0x9E3779B97F4A7C15)
+_MISSING = np.uint64(MISSING)
 
 
 def text_keys(texts: pa.Array) -> Keys:
     """The keys of texts (SipHash); a missing text has a key of its own."""
+    if COMPILED and pa.types.is_string(texts.type):
+        buffer = TextBuffer.of(texts)
+        keys: Keys = np.empty(len(texts), dtype=np.uint64)
+        hash_texts(buffer.offsets, buffer.data, keys)
+        if texts.null_count:
+            keys[texts.is_null().to_numpy(zero_copy_only=False)] = _MISSING
+        return keys
+    return _text_keys_of_distinct(texts)
+
+
+def _text_keys_of_distinct(texts: pa.Array) -> Keys:
+    """The same without a compiler: each distinct text once."""
     encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
     distinct = encoded.dictionary.to_numpy(zero_copy_only=False).astype(object)
-    hashed = pd.util.hash_array(distinct, hash_key=_SIP_KEY, categorize=False)
+    hashed = pd.util.hash_array(distinct, hash_key=SIP_KEY, categorize=False)
     hashed = np.append(hashed, _MISSING)
     codes = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
     keys: Keys = hashed[codes.astype(np.int64)]
@@ -52,7 +67,10 @@ def combined_keys(columns: Iterable[Keys]) -> Keys:
     parts = list(columns)
     combined = np.zeros(len(parts[0]), dtype=np.uint64)
     for part in parts:
-        combined = _mix(combined * np.uint64(31) ^ _mix(part + _MISSING))
+        if COMPILED:
+            mix_into(combined, np.ascontiguousarray(part))
+        else:
+            combined = _mix(combined * np.uint64(31) ^ _mix(part + _MISSING))
     return combined
 
 

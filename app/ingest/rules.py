@@ -28,13 +28,11 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 def event_types_by_rule(block: Block, rules: Sequence[Rule]) -> pa.Array:
     """The event type of the first rule that fits each row; null where none does."""
-    types = np.full(len(block), None, dtype=object)
-    open_rows = np.ones(len(block), dtype=bool)
-    for rule in rules:
-        fits = _fits(block, rule) & open_rows
-        types[fits] = rule.event_type
-        open_rows &= ~fits
-    return pa.array(types, pa.string())
+    codes = np.full(len(block), -1, dtype=np.int32)
+    for number, rule in enumerate(rules):
+        codes[_fits(block, rule) & (codes < 0)] = number
+    names = pa.array([rule.event_type for rule in rules], pa.string())
+    return names.take(pa.array(codes, mask=codes < 0))
 
 
 def _fits(block: Block, rule: Rule) -> NDArray[np.bool_]:

@@ -6,25 +6,25 @@ has is for `app.ingest.finishing`, which may run again when another import came 
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
 from app.errors import FieldError, Invalid
+from app.ingest.ahead import made_ahead
 from app.ingest.blocks import Upload, open_upload
-from app.ingest.checked import CheckedBlock, Checks
+from app.ingest.checked import Checks
 from app.ingest.encodings import as_utf8
 from app.ingest.entity_rows import EntityChecks
 from app.ingest.event_rows import EventChecks
 from app.ingest.faults import InvalidUpload, Rejection
 from app.ingest.formats import Reading
 from app.ingest.mapping import Mapping, Table
+from app.ingest.part_writer import PartWriter
 from app.ingest.rejection_log import RejectionLog
-from app.ingest.row_keys import Keys
+from app.ingest.tally import Tally
 
 OnError = Literal["abort", "skip"]
 
@@ -48,7 +48,7 @@ class Convention:
 
 @dataclass(frozen=True)
 class Staged:
-    """The good rows of an upload in `rows_path`, with their keys in the same order.
+    """The good rows of an upload, as a part that may yet lose some; `tally` counts them.
 
     `dropped` are further columns of events that turned out to be of no use.
     """
@@ -59,8 +59,7 @@ class Staged:
     rows_read: int
     rejected_by_code: dict[str, int]
     first_rejections: list[Rejection]
-    keys: Keys
-    id_keys: Keys | None
+    tally: Tally
     by_event_id: bool
     has_time: bool
     dropped: frozenset[str]
@@ -89,33 +88,26 @@ def stage(
     text = reading.format != "parquet"
     upload = open_upload(as_utf8(path, reading.encoding) if text else path, reading)
     checks = _checks(table, convention, upload)
-    rows_path, rows_read = folder / "staged.parquet", 0
-    keys: list[Keys] = []
-    id_keys: list[Keys] = []
+    rows_read = 0
+    blocks = made_ahead(partial(upload.blocks, checks.wanted))
     with (
+        closing(blocks),
         RejectionLog(folder / "rejections.jsonl.gz") as log,
-        pq.ParquetWriter(
-            rows_path, checks.schema, compression="lz4", use_dictionary=False
-        ) as writer,
+        PartWriter(folder / "staged.parquet", checks.schema) as writer,
     ):
-        for block in upload.blocks(checks.wanted):
+        for block in blocks:
             checked = checks.check(block)
             rows_read += checked.rows_read
             log.add(checked.rejections)
-            if checked.rows.num_rows:
-                writer.write_table(checked.rows)
-                keys.append(_column(checked, "key"))
-                if table != "events":
-                    id_keys.append(_column(checked, "id_key"))
+            writer.add(checked.rows)
     staged = Staged(
         table=table,
-        rows_path=rows_path,
+        rows_path=writer.path,
         rejections_path=log.path,
         rows_read=rows_read,
         rejected_by_code=dict(log.by_code),
         first_rejections=log.first,
-        keys=_joined(keys),
-        id_keys=None if table == "events" else _joined(id_keys),
+        tally=writer.tally,
         by_event_id=checks.by_event_id,
         has_time=checks.has_time,
         dropped=checks.dropped,
@@ -132,15 +124,6 @@ def _checks(table: Table, convention: Convention, upload: Upload) -> Checks:
     if table == "items":
         return EntityChecks("item", mapping.items, upload)
     return EventChecks(mapping.events, upload, convention.time_zone, convention.has_time)
-
-
-def _column(checked: CheckedBlock, name: str) -> NDArray[np.uint64]:
-    values: NDArray[np.uint64] = checked.rows.column(name).to_numpy()
-    return values
-
-
-def _joined(arrays: list[Keys]) -> Keys:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.uint64)
 
 
 def _apply(policy: Policy, staged: Staged) -> None:

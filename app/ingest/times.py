@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.ingest.cells import numbers_of, text_of
+from app.ingest.text_buffers import TextBuffer
 
 Ambiguous = Literal["reject", "earlier", "later"]
 
@@ -24,6 +25,9 @@ FIRST_US = 0  # 1970
 LAST_US = int(np.datetime64("2201-01-01", "us").astype(np.int64))
 _US_OF_EPOCH = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 _OFFSET = r"([Zz]|[+-]\d{2}(:?\d{2})?)$"
+_DAY, _SHORTEST_TIME, _SHORTEST_WITH_OFFSET = 10, 16, 20
+"""Characters of 2024-05-31, of that with 18:30, and of that with seconds and Z."""
+_QUARTER_US = 15 * 60 * 1_000_000
 _ISO8601 = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?([Zz]|[+-]\d{2}(:?\d{2})?))?)?$"
 )
@@ -81,7 +85,12 @@ def times_of(
         return _from_native(column, zone, ambiguous)
     if time_format in _US_OF_EPOCH:
         return _from_epoch(column, _US_OF_EPOCH[time_format])
-    encoded = text_of(column).dictionary_encode()
+    given = text_of(column)
+    if time_format == "iso8601":
+        native = _as_native(given)
+        if native is not None:
+            return _from_native(native, zone, ambiguous)
+    encoded = given.dictionary_encode()
     codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
     texts = pa.concat_arrays([encoded.dictionary.cast(pa.string()), pa.nulls(1, pa.string())])
     parse = _from_iso8601 if time_format == "iso8601" else _from_strptime
@@ -96,6 +105,23 @@ def look_like_times(column: pa.Array) -> bool:
         return False
     texts = text_of(column).drop_null()
     return len(texts) > 0 and bool(pc.all(pc.match_substring_regex(texts, _ISO8601)).as_py())
+
+
+def _as_native(texts: pa.StringArray) -> pa.Array | None:
+    """Times in one of the common forms, read at once; None where a cell has another form."""
+    lengths = TextBuffer.of(texts.drop_null()).lengths
+    if len(lengths) == 0:
+        return None
+    # Shorter ones would be hours without minutes, which are no times here.
+    with_offset = bool(lengths.min() >= _SHORTEST_WITH_OFFSET)
+    if not with_offset and ((lengths != _DAY) & (lengths < _SHORTEST_TIME)).any():
+        return None
+    for zone in ("UTC", None) if with_offset else (None,):
+        try:
+            return texts.cast(pa.timestamp("us", zone))
+        except pa.ArrowInvalid:
+            continue
+    return None
 
 
 def _from_native(column: pa.Array, zone: ZoneInfo, ambiguous: Ambiguous) -> Times:
@@ -180,15 +206,20 @@ def _localised(
     ambiguous: Ambiguous,
 ) -> Times:
     absurd = _absurd(us, missing | unreadable)
-    local = pd.DatetimeIndex(np.where(absurd, 0, us).astype("datetime64[us]"))
+    if zone.key == "UTC":
+        nothing = np.zeros(len(us), dtype=bool)
+        return Times(us, missing, unreadable, absurd, nothing, nothing)
+    # Clocks are set at whole quarters of an hour, so one look-up per distinct one will do.
+    codes, quarters = pd.factorize(np.where(absurd, 0, us) // _QUARTER_US)
+    local = pd.DatetimeIndex((quarters * _QUARTER_US).astype("datetime64[us]"))
     is_dst = np.full(len(local), ambiguous != "later")
     known = local.tz_localize(zone, ambiguous=is_dst, nonexistent="shift_forward")
-    twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
-    never = local.tz_localize(zone, ambiguous=is_dst, nonexistent="NaT").isna()
-    utc = known.tz_convert("UTC").as_unit("us").asi8
+    twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()[codes]
+    never = local.tz_localize(zone, ambiguous=is_dst, nonexistent="NaT").isna()[codes]
+    shift = known.tz_convert("UTC").as_unit("us").asi8 - quarters * _QUARTER_US
     usable = ~(missing | unreadable | absurd)
     return Times(
-        np.where(absurd, us, utc), missing, unreadable, absurd,
+        np.where(absurd, us, us + shift[codes]), missing, unreadable, absurd,
         twice & usable & (ambiguous == "reject"), never & usable,
     )  # fmt: skip
 

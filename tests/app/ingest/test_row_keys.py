@@ -1,6 +1,10 @@
 import numpy as np
 import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from app.ingest import row_keys
 from app.ingest.row_keys import combined_keys, number_keys, text_keys
 
 
@@ -10,6 +14,16 @@ def test_stored_keys_never_change() -> None:
         [text_keys(pa.array(["小明", None])), number_keys(np.array([1.5, np.nan]))]
     )
     assert keys.tolist() == [9441309372309660895, 9405588171512661463]
+
+
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)))
+def test_keys_are_the_same_without_a_compiler(texts: list[str | None]) -> None:
+    column = pa.array([*texts, "a"], pa.string())[1:]
+    with pytest.MonkeyPatch.context() as patch:
+        compiled = combined_keys([text_keys(column), text_keys(column)])
+        patch.setattr(row_keys, "COMPILED", False)
+        plain = combined_keys([text_keys(column), text_keys(column)])
+    assert compiled.tolist() == plain.tolist()
 
 
 def test_equal_rows_have_equal_keys_whatever_is_around_them() -> None:
