@@ -22,6 +22,22 @@ Quantiles = Annotated[
     ),
 ]
 _Any = Annotated[float, Field(description="probability that there is any at all")]
+Days = Annotated[
+    dict[str, float | None],
+    Field(
+        description="days by level: with that probability it has come by then; null lies beyond "
+        "the horizon",
+        examples=[{"0.1": 1.5, "0.5": 12.0, "0.9": None}],
+    ),
+]
+Best = Annotated[str, Field(description="the most probable value", examples=["shoes"])]
+ProbabilityOfEach = Annotated[
+    dict[str, float],
+    Field(
+        description="of each value; `other` stands for all that were too rare to learn",
+        examples=[{"hats": 0.2, "shoes": 0.7, "other": 0.1}],
+    ),
+]
 
 
 class _Answered(BaseModel):
@@ -35,8 +51,8 @@ class _Answered(BaseModel):
         description="nothing had happened to the entity by then: the answer is the average one"
     )
     point: float = Field(
-        description="what a ranking sorts by: the probability, the expected amount, or the "
-        "probability of the best period"
+        description="what a ranking sorts by: the probability (of a time, that it lies within the "
+        "horizon), the expected amount or number, or the probability of the best period or value"
     )
 
 
@@ -74,10 +90,61 @@ class PeakPeriodPrediction(_Answered):
     probabilities: dict[str, float] = Field(description="of each period to be the best")
 
 
-Prediction = Annotated[
-    OccursPrediction | CountPrediction | SumPrediction | PeakPeriodPrediction,
-    Field(discriminator="kind"),
-]
+class TimeToPrediction(_Answered):
+    """How many days until the first event? Counted from the start of the task's window."""
+
+    kind: Literal["time_to"]
+    expected_days: float = Field(
+        description="mean of the days, or of the horizon where the event does not come before"
+    )
+    probability_any: Annotated[float, Field(description="that it comes within the horizon")]
+    quantiles: Days
+    survival: dict[str, float] = Field(
+        description="by days: the probability that it has not come by then, up to the horizon",
+        examples=[{"1": 0.95, "7": 0.8, "14": 0.7, "30": 0.6}],
+    )
+
+
+class NextPrediction(_Answered):
+    """Of which type or attribute will the next event be, if there is one within the horizon?"""
+
+    kind: Literal["next"]
+    best: Best
+    probabilities: ProbabilityOfEach
+
+
+class NumberPrediction(_Answered):
+    """Which number will stand in the column?"""
+
+    kind: Literal["column"]
+    values: Literal["numbers"]
+    expected: float
+    quantiles: Quantiles
+
+
+class CategoryPrediction(_Answered):
+    """Which value will stand in the column?"""
+
+    kind: Literal["column"]
+    values: Literal["categories"]
+    best: Best
+    probabilities: ProbabilityOfEach
+
+
+ColumnPrediction = Annotated[NumberPrediction | CategoryPrediction, Field(discriminator="values")]
+# Side by side, not one in the other: a discriminator's mapping names schemas, not further mappings.
+Prediction = (
+    Annotated[
+        OccursPrediction
+        | CountPrediction
+        | SumPrediction
+        | PeakPeriodPrediction
+        | TimeToPrediction
+        | NextPrediction,
+        Field(discriminator="kind"),
+    ]
+    | ColumnPrediction
+)
 _ADAPTER: TypeAdapter[Prediction] = TypeAdapter(Prediction)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
@@ -28,6 +29,7 @@ from model import SSMTL, Config, Count, Occurs, PeakPeriod, Sum, Task
 from model.events import EventLog
 from model.prediction import Predictor
 from model.simulation import simulate_shop
+from model.tasks import Column, Next, TimeTo
 from tests.app.databases import migrated_database
 
 NAME = "shop"
@@ -46,6 +48,10 @@ TASKS = (
         target=PeakPeriod(event_type="purchase", period="weekday"),
         horizon_days=7,
     ),
+    Task(name="until_14d", entity="user", target=TimeTo(event_type="purchase"), horizon_days=14),
+    Task(name="next_14d", entity="user", target=Next(of="item.category"), horizon_days=14),
+    Task(name="device_14d", entity="user", target=Column(column="device"), horizon_days=14),
+    Task(name="stars_14d", entity="item", target=Column(column="stars"), horizon_days=14),
     Task(name="meets_14d", entity="pair", target=Occurs(event_type="view"), horizon_days=14),
 )
 _SMALL = Config(
@@ -94,16 +100,24 @@ class TrainedShop:
         return version.number
 
 
+def with_further_columns(events: pd.DataFrame) -> pd.DataFrame:
+    """The events with a device, a text, and with stars, a number."""
+    rng = np.random.default_rng(0)
+    return events.assign(
+        device=rng.choice(["phone", "desk"], len(events), p=[0.7, 0.3]),
+        stars=rng.integers(1, 6, len(events)).astype(float),
+    )
+
+
 @pytest.fixture(scope="session")
 def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> TrainedShop:
     simulated = simulate_shop(users=100, items=30, days=240)
     users = pd.concat([simulated.users, pd.DataFrame({"user": [STRANGER]})], ignore_index=True)
-    log = EventLog.from_frames(simulated.events, users, simulated.items)
+    events = with_further_columns(simulated.events)
+    log = EventLog.from_frames(events, users, simulated.items)
     artifact = tmp_path_factory.mktemp("trained") / "artifact"
     SSMTL(TASKS, _SMALL).fit(log).save(artifact)
-    return TrainedShop(
-        simulated.events, users, simulated.items, artifact, log, Predictor.load(artifact)
-    )
+    return TrainedShop(events, users, simulated.items, artifact, log, Predictor.load(artifact))
 
 
 @dataclass(frozen=True)

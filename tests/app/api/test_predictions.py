@@ -30,6 +30,12 @@ OWN = {
     "count": {"expected", "probability_any", "quantiles"},
     "sum": {"expected", "probability_any", "quantiles"},
     "peak_period": {"period", "best", "probabilities"},
+    "time_to": {"expected_days", "probability_any", "quantiles", "survival"},
+    "next": {"best", "probabilities"},
+}
+OWN_OF_COLUMN = {
+    "numbers": {"values", "expected", "quantiles"},
+    "categories": {"values", "best", "probabilities"},
 }
 ENTITY_IDS = {"user": USER, "item": ITEM, "pair": USER}
 
@@ -56,7 +62,8 @@ def test_an_answer_is_what_the_model_says(service: Service, task: Any) -> None:
     query = {"item": ITEM} if task.entity == "pair" else {}
     entity_id = ENTITY_IDS[task.entity]
     answer = service.get(f"/tasks/{task.name}/predictions/{entity_id}", **query)
-    assert set(answer) == COMMON | OWN[task.target.kind]
+    own = OWN.get(task.target.kind) or OWN_OF_COLUMN[answer["values"]]
+    assert set(answer) == COMMON | own
     assert (answer["task"], answer["kind"]) == (task.name, task.target.kind)
     assert answer["entity"] == task.entity
     assert answer["user"] == (None if task.entity == "item" else USER)
@@ -279,3 +286,38 @@ def test_a_damaged_model_answers_what_it_has_stored(service: Service) -> None:
         assert problem["code"] == "model_damaged"
         assert f"version {number}" in problem["detail"]
     assert service.get(f"/tasks/meets_14d/predictions/{USER}", item=ITEM)
+
+
+def test_a_time_is_told_as_far_as_the_horizon(service: Service) -> None:
+    answer = service.get(f"/tasks/until_14d/predictions/{USER}")
+    assert list(answer["survival"]) == ["1", "3", "7", "14"]
+    left = list(answer["survival"].values())
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == pytest.approx(1 - answer["probability_any"], abs=TOLERANCE)
+    assert 0 < answer["expected_days"] <= 14
+    assert (answer["quantiles"]["0.5"] is None) == (answer["probability_any"] < 0.5)
+
+
+def test_the_next_category_is_one_of_the_shops(service: Service) -> None:
+    answer = service.get(f"/tasks/next_14d/predictions/{USER}")
+    assert set(answer["probabilities"]) <= {*service.shop.items["category"], "other"}
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert answer["point"] == max(answer["probabilities"].values())
+    assert answer["probabilities"][answer["best"]] == answer["point"]
+
+
+def test_a_column_is_answered_by_its_type(service: Service) -> None:
+    device = service.get(f"/tasks/device_14d/predictions/{USER}")
+    assert (device["values"], set(device["probabilities"])) == ("categories", {"phone", "desk"})
+    stars = service.get(f"/tasks/stars_14d/predictions/{ITEM}")
+    assert (stars["values"], stars["point"]) == ("numbers", stars["expected"])
+    assert 1 < stars["expected"] < 5
+    assert stars["quantiles"]["0.1"] < stars["expected"] < stars["quantiles"]["0.9"]
+
+
+def test_the_docs_name_the_shape_of_every_kind(service: Service) -> None:
+    schemas = service.client.get("/openapi.json").json()["components"]["schemas"]
+    (listed,) = schemas["PredictionList"]["properties"]["predictions"]["items"]["anyOf"][:1]
+    kinds = set(listed["discriminator"]["mapping"])
+    assert kinds | {"column"} == {task.target.kind for task in TASKS}
+    assert all(isinstance(name, str) for name in listed["discriminator"]["mapping"].values())
