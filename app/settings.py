@@ -40,6 +40,28 @@ class Settings(BaseSettings):
     schedule_check_s: float = Field(
         default=10.0, gt=0, description="how often a worker looks whether a schedule is due"
     )
+    retention_interval_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="how often old job logs and orphaned files are removed; 0: never",
+    )
+    orphan_grace_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="a file that no row names is removed once it is unchanged for so long; no "
+        "upload may take longer",
+    )
+    job_log_days: float = Field(
+        default=90.0,
+        gt=0,
+        description="log lines and progress of jobs that ended so long ago are removed",
+    )
+    stored_versions: int | None = Field(
+        default=None,
+        ge=1,
+        description="so many of a dataset's newest model versions keep their stored predictions, "
+        "and those with an alias; by default all do",
+    )
     cancel_grace_s: float = Field(
         default=1.0, gt=0, description="a cancelled job that has not stopped by then is killed"
     )

@@ -31,6 +31,9 @@ class TrainedModel(BaseModel):
     tasks: list[Task] = Field(description="what it predicts, as declared when it was trained")
     cutoff_at: datetime = Field(description="up to when it knows the log")
     dataset_revision: int = Field(description="of the data that it has learned from")
+    predictions_removed_at: datetime | None = Field(
+        description="since then it ranks nobody any more, but answers entity by entity"
+    )
     training_job: str | None = Field(description="id of the job that trained it")
     created_at: datetime
 
@@ -84,6 +87,7 @@ def _shown(version: ModelVersion, names: Sequence[str]) -> TrainedModel:
         tasks=list(model_versions.trained_tasks(version).values()),
         cutoff_at=version.cutoff_at,
         dataset_revision=version.dataset_revision,
+        predictions_removed_at=version.predictions_removed_at,
         training_job=version.job_id,
         created_at=version.created_at,
     )

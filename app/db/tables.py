@@ -28,6 +28,14 @@ class Base(DeclarativeBase):
     type_annotation_map = {dict[str, Any]: Json, list[Any]: Json, datetime: UtcDateTime, str: Text}  # noqa: RUF012
 
 
+class Installation(Base):
+    """The one row says which installation this is; a file in its data directory says the same."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Dataset(Base):
     """One shop's events, users and items; `revision` grows with each import.
 
@@ -219,6 +227,7 @@ class ModelVersion(Base):
     artifact_path: Mapped[str]
     dataset_revision: Mapped[int]
     cutoff_at: Mapped[datetime]
+    predictions_removed_at: Mapped[datetime | None]
     tasks: Mapped[list[Any]]
     # Large, and not asked for when a prediction looks its version up.
     report: Mapped[dict[str, Any]] = mapped_column(deferred=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db.bulk import insert_many
 from app.db.tables import ModelVersion, Prediction
+from app.errors import Conflict
 
 _IDS_PER_QUERY = 1_000
 
@@ -91,7 +92,16 @@ def rank(
         descending: the largest point first; equal points are ordered by their ids.
         after: point and entity of the last answer of the page before.
         user: only the pairs of this user.
+
+    Raises:
+        Conflict: the version's predictions are no longer stored.
     """
+    if version.predictions_removed_at is not None:
+        raise Conflict(
+            f"the stored predictions of model version {version.number} were removed, since newer "
+            "versions have taken its place: ask it entity by entity, or rank by another version",
+            code="predictions_removed",
+        )
     key = (Prediction.point, Prediction.entity_id, Prediction.item_id)
     query = _of_version(version).where(Prediction.task == task)
     if user is not None:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from app.worker.job_run import JobRun
 
-HANDLERS = {"training": "app.worker.training:train"}
+HANDLERS = {
+    "training": "app.worker.training:train",
+    "retention": "app.worker.retention:clean",
+}
 """Import string of the handler by the job's kind."""
 
 

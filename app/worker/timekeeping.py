@@ -1,4 +1,4 @@
-"""What is due by the clock, whatever jobs the worker is busy with: schedules make their jobs.
+"""What is due by the clock, whatever jobs the worker is busy with: scheduled jobs and retention.
 
 Every worker of the pool looks, in a thread of its own; who comes second finds it done.
 """
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
 from app.domain.firing import due_schedules, fire
+from app.domain.retention import retention_is_due, submit_retention
 from app.settings import Settings
 
 _PATIENCE_S = 1.0
@@ -30,10 +31,15 @@ class Timekeeper:
 
     def turn(self) -> None:
         """Do once what is due."""
+        interval_s = self._settings.retention_interval_s
         with transaction(self._sessions, write=False) as session:
             due = due_schedules(session)
+            retention = interval_s > 0 and retention_is_due(session, interval_s)
         for schedule_id in due:
             self._fire(schedule_id)
+        if retention:
+            with transaction(self._sessions) as session:
+                submit_retention(session, interval_s)
 
     def keep(self, stopping: threading.Event) -> None:
         """Turn until `stopping` is set."""

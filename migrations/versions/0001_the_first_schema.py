@@ -61,6 +61,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_import_dataset_id", "import", ["dataset_id"], unique=False)
     op.create_table(
+        "installation",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
+    )
+    op.create_table(
         "job",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -132,6 +137,7 @@ def upgrade() -> None:
         sa.Column("artifact_path", sa.Text(), nullable=False),
         sa.Column("dataset_revision", sa.Integer(), nullable=False),
         sa.Column("cutoff_at", UtcDateTime(), nullable=False),
+        sa.Column("predictions_removed_at", UtcDateTime(), nullable=True),
         sa.Column("tasks", Json, nullable=False),
         sa.Column("report", Json, nullable=False),
         sa.Column("task_graph", Json, nullable=False),
@@ -261,6 +267,7 @@ def downgrade() -> None:
     op.drop_index("ix_job_dataset_id", table_name="job")
     op.drop_table("job")
     op.drop_index("ix_import_dataset_id", table_name="import")
+    op.drop_table("installation")
     op.drop_table("import")
     op.drop_table("idempotency_record")
     op.drop_table("dataset")
