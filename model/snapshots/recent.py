@@ -10,11 +10,11 @@ whole numbers, so that their sums do not depend on the order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED, compiled_as
 from model.events import MICROSECONDS_PER_DAY, EntityEvents
 from model.snapshots.scan import RECENTS
 
@@ -37,6 +37,7 @@ class RecentCounterparts:
     def __init__(self, others: EntityEvents, wanted: Sequence[str]) -> None:
         self._others = others
         self._wanted = tuple(name for name in RECENTS if name in wanted)
+        self._known: tuple[Longs, dict[str, Longs]] | None = None
 
     def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
         """(R,) of each wanted number; a counterpart counts as often as it was met.
@@ -47,18 +48,13 @@ class RecentCounterparts:
         """
         if not self._wanted or not len(recent_RL):
             return {}
-        there = recent_RL >= 0
         moments_us, moment = _distinct(cutoffs_us)
         size = len(moments_us) * len(self._others)
         # For many rows it is worth knowing everybody at every cutoff; for a few it is not.
-        if recent_RL.size > size and size <= _MAX_TABLE:
-            everyone = np.tile(np.arange(len(self._others)), len(moments_us))
-            at_us = np.repeat(moments_us, len(self._others))
-            place = moment[:, None] * len(self._others) + np.where(there, recent_RL, 0)
-            return {
-                name: np.where(there, self._numbers(name, everyone, at_us)[place], 0).sum(axis=1)
-                for name in self._wanted
-            }
+        if size <= _MAX_TABLE and (self._is_known(moments_us) or recent_RL.size > size):
+            tables = self._everybody(moments_us)
+            return {name: looked_up(tables[name], moment, recent_RL) for name in self._wanted}
+        there = recent_RL >= 0
         row, codes = np.nonzero(there)[0], recent_RL[there].astype(np.int64)
         found = {}
         for name in self._wanted:
@@ -66,6 +62,22 @@ class RecentCounterparts:
             numbers[there] = self._numbers(name, codes, cutoffs_us[row])
             found[name] = numbers.sum(axis=1)
         return found
+
+    def _is_known(self, moments_us: Longs) -> bool:
+        known = self._known
+        return known is not None and np.array_equal(known[0], moments_us)
+
+    def _everybody(self, moments_us: Longs) -> dict[str, Longs]:
+        """Each wanted number of every counterpart at every cutoff; kept until others are asked."""
+        known = self._known
+        if known is not None and np.array_equal(known[0], moments_us):
+            return known[1]
+        everyone = np.tile(np.arange(len(self._others)), len(moments_us))
+        at_us = np.repeat(moments_us, len(self._others))
+        shape = (len(moments_us), len(self._others))
+        tables = {n: self._numbers(n, everyone, at_us).reshape(shape) for n in self._wanted}
+        self._known = moments_us, tables
+        return tables
 
     def _numbers(self, name: str, codes: Longs, cutoffs_us: Longs) -> Longs:
         others = self._others
@@ -78,7 +90,39 @@ class RecentCounterparts:
         return _slices_sum(others.value_cents, others.position(codes, cutoffs_us - _YEAR_US), ends)
 
 
-def _distinct(cutoffs_us: Longs) -> tuple[Longs, NDArray[np.integer[Any]]]:
+def looked_up(table_MC: Longs, moment: Longs, recent_RL: NDArray[np.int32]) -> Longs:
+    """(R,) the sums of what the table says of each row's counterparts.
+
+    Args:
+        table_MC: per cutoff and counterpart.
+        moment: (R,) which of the cutoffs.
+        recent_RL: codes, -1 behind the last one.
+    """
+    if COMPILED:
+        return _look_up(table_MC, moment, recent_RL)
+    there = recent_RL >= 0
+    numbers = table_MC[moment[:, None], np.where(there, recent_RL, 0)]
+    sums: Longs = np.where(there, numbers, 0).sum(axis=1)
+    return sums
+
+
+@compiled_as(
+    "int64[::1](Array(int64, 2, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
+    "Array(int32, 2, 'C', readonly=True))"
+)
+def _look_up(table_MC: Longs, moment: Longs, recent_RL: NDArray[np.int32]) -> Longs:
+    sums = np.zeros(len(recent_RL), dtype=np.int64)
+    for row in range(len(recent_RL)):
+        for place in range(recent_RL.shape[1]):
+            code = recent_RL[row, place]
+            if code < 0:
+                break
+            sums[row] += table_MC[moment[row], code]
+    return sums
+
+
+def _distinct(cutoffs_us: Longs) -> tuple[Longs, Longs]:
+    """The different cutoffs, and which of them is each row's."""
     if (cutoffs_us == cutoffs_us[0]).all():
         return cutoffs_us[:1], np.zeros(len(cutoffs_us), dtype=np.int64)
     return np.unique(cutoffs_us, return_inverse=True)

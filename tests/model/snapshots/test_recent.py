@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.events import MICROSECONDS_PER_DAY
+from model.snapshots import recent
+from model.snapshots.recent import RecentCounterparts
+from model.snapshots.scan import RECENTS
+from tests.model.made_logs import START_US, random_log
+
+DAY = MICROSECONDS_PER_DAY
+
+
+def rows(items: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    met = rng.integers(0, items, (40, 50)).astype(np.int32)
+    met[np.arange(50) >= rng.integers(0, 51, 40)[:, None]] = -1
+    return met, START_US + rng.choice([20, 70, 400], 40) * DAY
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_few_rows_and_many_read_the_same(
+    is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "COMPILED", is_compiled)
+    log = random_log(0)
+    met, cutoffs_us = rows(len(log.items))
+    counterparts = RecentCounterparts(log.item_events, RECENTS)
+    together = counterparts.sums(met, cutoffs_us)
+    monkeypatch.setattr(recent, "_MAX_TABLE", 0)
+    alone = counterparts.sums(met, cutoffs_us)
+    for name in RECENTS:
+        assert together[name].tolist() == alone[name].tolist()
+
+
+def test_what_is_summed_is_what_is_known_at_the_cutoff() -> None:
+    log = random_log(1)
+    met, cutoffs_us = rows(len(log.items))
+    found = RecentCounterparts(log.item_events, RECENTS).sums(met, cutoffs_us)
+    for row, cutoff_us in enumerate(cutoffs_us.tolist()):
+        events, since_us, cents = 0, 0, 0
+        for code in met[row][met[row] >= 0]:
+            own = (log.item == code) & (log.time_us <= cutoff_us)
+            events += int((own & (log.time_us > cutoff_us - 30 * DAY)).sum())
+            since_us += cutoff_us - int(log.time_us[own].max()) if own.any() else 0
+            cents += int(log.value_cents[own & (log.time_us > cutoff_us - 365 * DAY)].sum())
+        assert [found[name][row] for name in RECENTS] == [events, since_us, cents]
