@@ -127,12 +127,12 @@ class FeatureReader:
             recent,
         )
 
-    def _stamps(self, rows: int) -> tuple[NDArray[np.int32], int]:
+    def _stamps(self, rows: int) -> tuple[Longs, int]:
         """This thread's stamps, none of them above the number beside."""
-        stamps: NDArray[np.int32] | None = getattr(self._scratch, "stamps", None)
+        stamps: Longs | None = getattr(self._scratch, "stamps", None)
         if stamps is None or self._scratch.used + rows >= np.iinfo(np.int32).max:
             counterpart = self._source.events.counterpart
-            stamps = np.zeros(int(counterpart.max(initial=-1)) + 1, dtype=np.int32)
+            stamps = np.zeros(int(counterpart.max(initial=-1)) + 1, dtype=np.int64)
             self._scratch.stamps, self._scratch.used = stamps, 0
         used: int = self._scratch.used
         self._scratch.used += rows

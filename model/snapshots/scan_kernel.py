@@ -1,8 +1,10 @@
-"""The scan for the compiler: one walk through the events of each row.
+"""The scan for the compiler: one walk through the events of an entity fills all its rows.
 
-Beside what `scan` says, two things make it fast: a counterpart's last meeting is the first time
-that the walk comes across it, which a stamp per counterpart tells, and the bucket only ever grows
-on the way back.
+Rows of one entity that follow each other, cutoffs ascending, are filled together. The walk goes
+forward and keeps running totals; where a row's window opens they are taken down, where it closes
+what was taken down is taken away: the sums are exact, so this is what adding up the window's events
+gives. An event is the first with its counterpart in those windows that opened since the last one;
+a stamp per counterpart tells which these are.
 """
 
 # R = rows, E = events, B = buckets, T = event types, H = histograms, D = days, C = counterparts
@@ -15,6 +17,12 @@ from numpy.typing import NDArray
 from model.compiled import compiled_as
 
 Longs = NDArray[np.int64]
+
+BORDER_BITS = 16
+"""So many bits of a stamp say how many windows had opened or closed."""
+
+MAX_TOGETHER = 32
+"""Rows of an entity that are filled together."""
 
 _READ_ONLY = "Array({}, {}, 'C', readonly=True)"
 _LONGS = _READ_ONLY.format("int64", 1)
@@ -34,7 +42,7 @@ _SIGNATURE = ", ".join(
         "int64",
         _READ_ONLY.format("int16", 2),
         "int64",
-        "Array(int32, 1, 'C')",
+        "Array(int64, 1, 'C')",
         "int64",
         "Array(float64, 2, 'C')",
         "Array(int32, 2, 'C')",
@@ -63,7 +71,7 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
     first_day: int,
     codes_HC: NDArray[np.int16],
     never_us: int,
-    stamps_C: NDArray[np.int32],
+    stamps_C: Longs,
     stamp: int,
     totals_RQ: NDArray[np.float64],
     recent_RL: NDArray[np.int32],
@@ -90,8 +98,8 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
         first_day: the first of those.
         codes_HC: values of attributes.
         never_us: the time since what never was.
-        stamps_C: no entry is above `stamp`.
-        stamp: row r stamps with `stamp + 1 + r`.
+        stamps_C: no entry is above `stamp << BORDER_BITS`, nor will be above that of `stamp + R`.
+        stamp: of the rows before.
         totals_RQ: zeros.
         recent_RL: of -1.
     """
@@ -103,83 +111,217 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
     buckets = edges + 1
     types = len(has_units) - 1
     last_day = first_day + day_codes_HD.shape[1] - 1
-    for r in range(len(starts_R)):
-        totals = totals_RQ[r]
-        cutoff_us = cutoffs_us_R[r]
-        bucket = 0
-        visits = 0
-        visited_day = 0
-        met = 0
-        seen = 0  # a bit per type
+    width = totals_RQ.shape[1]
+    binned = histograms_H6[0, 0] if len(histograms_H6) else width
+    # What has been seen so far: running totals, which a border takes down.
+    events_T, values_T, units_T = np.zeros(types), np.zeros(types), np.zeros(types)
+    last_us_T = np.zeros(types, dtype=np.int64)
+    bins = np.zeros(width - binned)
+    # Borders: where a window of a row opens (bucket below `edges`) or closes (`edges`).
+    room = buckets
+    border_us, border_row = np.zeros(room, dtype=np.int64), np.zeros(room, dtype=np.int64)
+    border_bucket, firsts = np.zeros(room, dtype=np.int64), np.zeros(room + 1)
+    rows = len(starts_R)
+    group = 0
+    known_first, known_rows = 0, 0
+    while group < rows:
         for one in range(3, 9):
-            totals[at_ones + one] = np.nan
+            totals_RQ[group, at_ones + one] = np.nan
         for kind in range(types + 1):
-            totals[at_since + kind] = never_us
-        for slot in range(ends_R[r] - 1, starts_R[r] - 1, -1):
-            age_us = cutoff_us - time_us_E[slot]
-            while bucket < edges and age_us >= edges_us[bucket]:
-                bucket += 1
+            totals_RQ[group, at_since + kind] = never_us
+        start = starts_R[group]
+        if ends_R[group] <= start:
+            group += 1
+            continue
+        behind = group + 1
+        while (
+            behind < min(rows, group + MAX_TOGETHER)
+            and starts_R[behind] == start
+            and ends_R[behind] >= ends_R[behind - 1]
+            and cutoffs_us_R[behind] >= cutoffs_us_R[behind - 1]
+        ):
+            for one in range(3, 9):
+                totals_RQ[behind, at_ones + one] = np.nan
+            for kind in range(types + 1):
+                totals_RQ[behind, at_since + kind] = never_us
+            behind += 1
+        together = behind - group
+        borders = together * buckets
+        is_known = together == known_rows
+        for r in range(together):
+            if not is_known:
+                break
+            is_known = cutoffs_us_R[group + r] == cutoffs_us_R[known_first + r]
+        if not is_known:
+            if borders > room:
+                room = 2 * borders
+                border_us = np.zeros(room, dtype=np.int64)
+                border_row = np.zeros(room, dtype=np.int64)
+                border_bucket, firsts = np.zeros(room, dtype=np.int64), np.zeros(room + 1)
+            # Each row's borders are in order already; rows are put in one after the other.
+            filled = 0
+            for r in range(together):
+                for back in range(buckets):
+                    bucket = edges - 1 - back if back < edges else edges
+                    at_us = cutoffs_us_R[group + r]
+                    if bucket < edges:
+                        at_us -= edges_us[bucket]
+                    place = filled
+                    while place > 0 and border_us[place - 1] > at_us:
+                        border_us[place] = border_us[place - 1]
+                        border_row[place] = border_row[place - 1]
+                        border_bucket[place] = border_bucket[place - 1]
+                        place -= 1
+                    border_us[place] = at_us
+                    border_row[place] = r
+                    border_bucket[place] = bucket
+                    filled += 1
+        known_first, known_rows = group, together
+        stamped = (stamp + 1 + group) << BORDER_BITS
+        events_T[:] = 0.0
+        values_T[:] = 0.0
+        units_T[:] = 0.0
+        bins[:] = 0.0
+        firsts[: borders + 1] = 0.0
+        seen = 0  # a bit per type
+        crossed = 0
+        openings, prices, priced = 0.0, 0.0, 0.0
+        gaps, squares, last_gap = 0.0, 0.0, np.nan
+        last_price, least_price, greatest_price = np.nan, np.nan, np.nan
+        last_units, greatest_units = np.nan, np.nan
+        day, before_us = 0, time_us_E[start]
+        until = ends_R[behind - 1]
+        for slot in range(start, until + 1):
+            is_event = slot < until
+            opens_day = False
+            at_us = 0
+            new_day = day
+            if is_event:
+                at_us = time_us_E[slot]
+                new_day = local_minute_E[slot] // 1440
+                opens_day = slot == start or new_day != day
+            while crossed < borders and (not is_event or at_us > border_us[crossed]):
+                r = group + border_row[crossed]
+                bucket = border_bucket[crossed]
+                totals = totals_RQ[r]
+                if bucket < edges:
+                    # The window holds what will have been seen at its end, less this.
+                    for kind in range(types):
+                        here = kind * buckets + bucket
+                        if at_events >= 0:
+                            totals[at_events + here] = -events_T[kind]
+                        if at_values >= 0:
+                            totals[at_values + here] = -values_T[kind]
+                        if at_units >= 0:
+                            totals[at_units + here] = -units_T[kind]
+                    if at_visits >= 0:
+                        # A day that began before the window counts when it goes on within.
+                        goes_on = is_event and not opens_day and slot < ends_R[r]
+                        totals[at_visits + bucket] = (1.0 if goes_on else 0.0) - openings
+                    if at_prices >= 0:
+                        totals[at_prices + bucket] = -prices
+                        totals[at_priced + bucket] = -priced
+                    if at_counterparts >= 0:
+                        totals[at_counterparts + bucket] = crossed
+                    for h in range(len(histograms_H6)):
+                        if histograms_H6[h, 4] == bucket:
+                            behind_h = (
+                                histograms_H6[h + 1, 0] if h + 1 < len(histograms_H6) else width
+                            )
+                            for q in range(histograms_H6[h, 0], behind_h):
+                                totals[q] = -bins[q - binned]
+                elif slot > start:
+                    for kind in range(types):
+                        first = kind * buckets
+                        for b in range(buckets):
+                            if at_events >= 0:
+                                totals[at_events + first + b] += events_T[kind]
+                            if at_values >= 0:
+                                totals[at_values + first + b] += values_T[kind]
+                            if at_units >= 0:
+                                totals[at_units + first + b] += units_T[kind]
+                        if (seen >> kind) & 1:
+                            totals[at_since + 1 + kind] = cutoffs_us_R[r] - last_us_T[kind]
+                    for b in range(buckets):
+                        if at_visits >= 0:
+                            totals[at_visits + b] += openings
+                        if at_prices >= 0:
+                            totals[at_prices + b] += prices
+                            totals[at_priced + b] += priced
+                    if at_counterparts >= 0:
+                        for b in range(edges):
+                            totals[at_counterparts + b] = firsts[
+                                np.int64(totals[at_counterparts + b])
+                            ]
+                        totals[at_counterparts + edges] = firsts[borders]
+                    for q in range(binned, width):
+                        totals[q] += bins[q - binned]
+                    totals[at_since] = cutoffs_us_R[r] - before_us
+                    totals[at_ones] = cutoffs_us_R[r] - time_us_E[start]
+                    totals[at_ones + 1] = gaps
+                    totals[at_ones + 2] = squares
+                    totals[at_ones + 3] = last_gap
+                    totals[at_ones + 4] = last_price
+                    totals[at_ones + 5] = least_price
+                    totals[at_ones + 6] = greatest_price
+                    totals[at_ones + 7] = last_units
+                    totals[at_ones + 8] = greatest_units
+                    if at_recent >= 0:
+                        met = 0
+                        back = slot - 1
+                        while back >= start and met < recent_RL.shape[1]:
+                            if counterpart_E[back] >= 0:
+                                recent_RL[r, met] = counterpart_E[back]
+                                met += 1
+                            back -= 1
+                        totals[at_recent] = met
+                crossed += 1
+            if not is_event:
+                break
+            before_us = at_us
             kind = type_codes[event_type_E[slot]]
             if kind < types:
-                here = kind * buckets + bucket
-                if at_events >= 0:
-                    totals[at_events + here] += 1.0
-                if at_values >= 0:
-                    totals[at_values + here] += value_cents_E[slot]
-                if at_units >= 0:
-                    totals[at_units + here] += units_E[slot]
-                if not (seen >> kind) & 1:
-                    seen |= 1 << kind
-                    totals[at_since + 1 + kind] = age_us
+                events_T[kind] += 1.0
+                values_T[kind] += value_cents_E[slot]
+                units_T[kind] += units_E[slot]
+                last_us_T[kind] = at_us
+                seen |= 1 << kind
             if has_units[kind]:
-                units = units_E[slot]
-                if np.isnan(totals[at_ones + 7]):
-                    totals[at_ones + 7] = units
-                    totals[at_ones + 8] = units
-                elif units > totals[at_ones + 8]:
-                    totals[at_ones + 8] = units
-            day = local_minute_E[slot] // 1440
-            if visits == 0:
-                totals[at_since] = age_us
-            if visits == 0 or day != visited_day:
-                if visits > 0:
-                    gap = visited_day - day
-                    if visits == 1:
-                        totals[at_ones + 3] = gap
-                    totals[at_ones + 1] += gap
-                    totals[at_ones + 2] += gap * gap
-                visits += 1
-                visited_day = day
-                if at_visits >= 0:
-                    totals[at_visits + bucket] += 1.0
-            if at_prices >= 0:
-                price = price_cents_E[slot]
-                if price >= 0:
-                    totals[at_prices + bucket] += price
-                    totals[at_priced + bucket] += 1.0
-                    if np.isnan(totals[at_ones + 4]):
-                        totals[at_ones + 4] = price
-                        totals[at_ones + 5] = price
-                        totals[at_ones + 6] = price
-                    elif price < totals[at_ones + 5]:
-                        totals[at_ones + 5] = price
-                    elif price > totals[at_ones + 6]:
-                        totals[at_ones + 6] = price
+                last_units = units_E[slot]
+                if not greatest_units >= last_units:
+                    greatest_units = last_units
+            if opens_day:
+                if slot > start:
+                    last_gap = new_day - day
+                    gaps += last_gap
+                    squares += last_gap * last_gap
+                openings += 1.0
+                day = new_day
+            if at_prices >= 0 and price_cents_E[slot] >= 0:
+                last_price = np.float64(price_cents_E[slot])
+                prices += last_price
+                priced += 1.0
+                if not least_price <= last_price:
+                    least_price = last_price
+                if not greatest_price >= last_price:
+                    greatest_price = last_price
             other = counterpart_E[slot]
-            if other >= 0:
-                if at_counterparts >= 0 and stamps_C[other] != stamp + 1 + r:
-                    stamps_C[other] = stamp + 1 + r
-                    totals[at_counterparts + bucket] += 1.0
-                if at_recent >= 0 and met < recent_RL.shape[1]:
-                    recent_RL[r, met] = other
-                    met += 1
+            if other >= 0 and at_counterparts >= 0:
+                # The first meeting in every window that opened since the last one.
+                since = stamps_C[other] - stamped
+                if since < 0:
+                    since = 0
+                    firsts[borders] += 1.0
+                for j in range(since, crossed):
+                    firsts[j] += 1.0
+                stamps_C[other] = stamped + crossed
             for h in range(len(histograms_H6)):
                 wanted = histograms_H6[h, 2]
-                if (wanted >= 0 and wanted != kind) or bucket > histograms_H6[h, 4]:
+                if wanted >= 0 and wanted != kind:
                     continue
                 source = histograms_H6[h, 5]
                 if source == 0:
-                    known_day = min(max(day, first_day), last_day)
+                    known_day = min(max(new_day, first_day), last_day)
                     code = np.int64(day_codes_HD[histograms_H6[h, 1], known_day - first_day])
                 elif source == 1:
                     code = np.int64(local_minute_E[slot] % 1440 // 60)
@@ -190,21 +332,7 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                 amount = 1.0
                 if histograms_H6[h, 3] == 1:
                     amount = max(units_E[slot], 0.0)
-                totals[histograms_H6[h, 0]] += amount
+                bins[histograms_H6[h, 0] - binned] += amount
                 if code >= 0:
-                    totals[histograms_H6[h, 0] + 1 + code] += amount
-        if visits > 0:
-            totals[at_ones] = cutoff_us - time_us_E[starts_R[r]]
-        if at_recent >= 0:
-            totals[at_recent] = met
-        # A running sum over the buckets: what a window holds.
-        for section in range(3):
-            if places[section] >= 0:
-                for kind in range(types):
-                    first = places[section] + kind * buckets
-                    for b in range(1, buckets):
-                        totals[first + b] += totals[first + b - 1]
-        for section in range(3, 7):
-            if places[section] >= 0:
-                for b in range(1, buckets):
-                    totals[places[section] + b] += totals[places[section] + b - 1]
+                    bins[histograms_H6[h, 0] - binned + 1 + code] += amount
+        group = behind

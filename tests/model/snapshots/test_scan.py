@@ -69,6 +69,29 @@ def test_compiled_or_not_the_features_are_the_same(
     assert same(compiled.numbers, numpy.numbers)
 
 
+@settings(max_examples=40)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["user", "item"]),
+    st.lists(st.integers(-5, 900), min_size=1, max_size=45),
+)
+def test_rows_of_an_entity_are_the_same_together_and_alone(
+    seed: int, entity: EntityKind, after_start_days: list[int]
+) -> None:
+    log = log_of(seed, "Europe/Berlin", days=150 + seed % 700)
+    plan = plan_of(log, log.last_us)
+    moments_us = START_US + np.sort(np.array(after_start_days)) * MICROSECONDS_PER_DAY
+    entities = len(log.users if entity == "user" else log.items)
+    codes = np.repeat(np.arange(entities), len(moments_us))
+    cutoffs_us = np.tile(moments_us, entities)
+    one_by_one = np.argsort(cutoffs_us, kind="stable")
+    for reader in (SnapshotReader(log, plan), SnapshotReader(log, plan, use_compiler=False)):
+        read = reader.user_inputs if entity == "user" else reader.item_inputs
+        together = read(codes, cutoffs_us).numbers
+        alone = read(codes[one_by_one], cutoffs_us[one_by_one]).numbers
+        assert same(together[one_by_one], alone)
+
+
 @pytest.mark.parametrize("use_compiler", [True, False])
 def test_each_row_has_a_cutoff_of_its_own(use_compiler: bool) -> None:
     log = log_of(3, "Europe/Berlin")
