@@ -17,6 +17,7 @@ from app.api import (
     health,
     imports,
     job_log,
+    metrics,
     model_versions,
     predictions,
     problems,
@@ -63,9 +64,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = make_engine(settings.resolved_database_url)
     app.state.session_factory = make_session_factory(app.state.engine)
     app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
-    app.state.models = ModelCache(settings.loaded_models)
+    app.state.models = ModelCache(settings.loaded_models, settings.index_memory_mb)
     problems.install(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1", dependencies=[Depends(refuse_zero_characters)])
     return app
