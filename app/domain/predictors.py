@@ -27,17 +27,23 @@ logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
-class ModelSource:
-    """Where a version's files and its dataset's log are, as of one revision of the dataset."""
+@dataclass(frozen=True, kw_only=True)
+class LogSource:
+    """Where a dataset's log is, as of one revision of the dataset."""
 
-    version: int
-    artifact: Path
     dataset_id: int
     dataset_name: str
     dataset_revision: int
     time_zone: str
     parts: tuple[PartFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource(LogSource):
+    """Where a version's files and its dataset's log are."""
+
+    version: int
+    artifact: Path
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,13 @@ def source_of(
     return ModelSource(
         version=version.number,
         artifact=data_dir / version.artifact_path,
+        **vars(log_source_of(session, dataset, data_dir)),
+    )
+
+
+def log_source_of(session: Session, dataset: Dataset, data_dir: Path) -> LogSource:
+    """What is needed to load a dataset's log."""
+    return LogSource(
         dataset_id=dataset.id,
         dataset_name=dataset.name,
         dataset_revision=dataset.revision,
@@ -124,9 +137,16 @@ class ModelCache:
             Unavailable: the files of either are missing or damaged.
         """
         predictor = self._predictors.get(source.artifact, lambda: _load_predictor(source))
+        return LoadedModel(predictor, self.load_log(source))
+
+    def load_log(self, source: LogSource) -> EventLog:
+        """The log of a dataset.
+
+        Raises:
+            Unavailable: its files are missing or damaged.
+        """
         revision = (source.dataset_id, source.dataset_revision)
-        log = self._logs.get(revision, lambda: _load_log(source))
-        return LoadedModel(predictor, log)
+        return self._logs.get(revision, lambda: _load_log(source))
 
 
 def _load_predictor(source: ModelSource) -> Predictor:
@@ -142,7 +162,7 @@ def _load_predictor(source: ModelSource) -> Predictor:
         ) from error
 
 
-def _load_log(source: ModelSource) -> EventLog:
+def _load_log(source: LogSource) -> EventLog:
     try:
         return log_from_parts(source.parts, source.dataset_name, source.time_zone)
     except (OSError, pa.ArrowException) as error:
