@@ -156,6 +156,9 @@ def _print_rankings(
     peaks = [t for t in tasks if t["target"]["kind"] == "peak_period"]
     if peaks:
         tables.print_items(console, peaks[0], ranking(peaks[0], _TOP_ITEMS))
+    for kind in ("time_to", "next", "column"):
+        for task in [t for t in tasks if t["target"]["kind"] == kind][:1]:
+            tables.print_answers(console, task, ranking(task, _TOP_ITEMS))
 
 
 def _answer(response: httpx.Response) -> dict[str, Any]:
