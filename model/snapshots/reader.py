@@ -78,7 +78,11 @@ class SnapshotReader:
     @cached_property
     def _sequences(self) -> SequenceReader:
         return SequenceReader(
-            self.users, self.item_codes, self.plan.users.event_types, self.plan.sequence_length
+            self.users,
+            self.item_codes,
+            self.plan.users.event_types,
+            self.plan.sequence_length,
+            use_compiler=self._use_compiler,
         )
 
     @cached_property

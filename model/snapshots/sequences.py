@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.events import MICROSECONDS_PER_DAY
+from model.compiled import COMPILED
 from model.snapshots.history import History
+from model.snapshots.sequence_gathering import gather, gather_in_numpy
 
 PADDING = 0
 """The code of an event that is not there."""
@@ -46,6 +47,7 @@ class SequenceReader:
         item_codes: (items,) the model's code of each of the log's items.
         event_types: the types the model knows; events of others count as padding.
         length: L.
+        use_compiler: without it NumPy gathers the same.
     """
 
     def __init__(
@@ -54,10 +56,13 @@ class SequenceReader:
         item_codes: NDArray[np.int64],
         event_types: tuple[str, ...],
         length: int,
+        *,
+        use_compiler: bool = COMPILED,
     ) -> None:
         log = history.log
-        self._index = history.index
+        self._events = history.index
         self._length = length
+        self._gather = gather if use_compiler else gather_in_numpy
         codes = [event_types.index(n) + 1 if n in event_types else PADDING for n in log.event_types]
         self._type_codes = np.array(codes, dtype=np.int64)
         self._item_codes = np.append(item_codes, 0)  # no item, -1, reads the last entry
@@ -72,17 +77,24 @@ class SequenceReader:
             ends: (R,) first slot after the cutoff, from `History.end`.
             cutoffs_us: (R,)
         """
-        slots = ends[:, None] + np.arange(-self._length, 0)
-        there = slots >= self._index.offsets[users][:, None]
-        slots = np.where(there, slots, 0)
-        if not len(self._index.time_us):
-            return Sequences.empty(*slots.shape)
-        days = (cutoffs_us[:, None] - self._index.time_us[slots]) / MICROSECONDS_PER_DAY
-        money = self._index.value_cents[slots] / 100
-        amounts = np.sign(money) * np.log1p(np.abs(money))
-        return Sequences(
-            items=np.where(there, self._item_codes[self._index.counterpart[slots]], PADDING),
-            types=np.where(there, self._type_codes[self._index.event_type[slots]], PADDING),
-            gaps=np.where(there, np.log1p(np.maximum(days, 0)), 0).astype(np.float32),
-            amounts=np.where(there, amounts, 0).astype(np.float32),
+        events, shape = self._events, (len(users), self._length)
+        items, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        days, money = np.zeros(shape), np.zeros(shape)
+        self._gather(
+            np.maximum(events.offsets[users], ends - self._length),
+            ends,
+            cutoffs_us,
+            np.asarray(events.time_us),
+            np.asarray(events.event_type),
+            np.asarray(events.counterpart),
+            np.asarray(events.value_cents),
+            self._item_codes,
+            self._type_codes,
+            items,
+            types,
+            days,
+            money,
         )
+        gaps = np.log1p(days, out=days).astype(np.float32)
+        amounts = np.copysign(np.log1p(np.abs(money)), money).astype(np.float32)
+        return Sequences(items=items, types=types, gaps=gaps, amounts=amounts)

@@ -6,19 +6,19 @@ import pytest
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY
 from model.snapshots import SnapshotPlan, SnapshotReader
-from tests.model.made_logs import START_US, random_log
+from tests.model.made_logs import START_US, random_log, same
 
 LENGTH = 6
 CUTOFF_US = START_US + 40 * MICROSECONDS_PER_DAY
 
 
-def reader_of(seed: int) -> SnapshotReader:
+def reader_of(seed: int, *, use_compiler: bool = True) -> SnapshotReader:
     log = random_log(seed)
     plan = SnapshotPlan.from_log(log, [], Config(sequence_length=LENGTH), CUTOFF_US)
     # One item and one type that the model does not know.
     users = plan.users.model_copy(update={"event_types": plan.users.event_types[:2]})
     plan = plan.model_copy(update={"users": users, "item_ids": plan.item_ids[1:]})
-    return SnapshotReader(log, plan)
+    return SnapshotReader(log, plan, use_compiler=use_compiler)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -46,6 +46,16 @@ def test_a_sequence_is_the_last_events_newest_at_the_end(seed: int, days: int) -
             value = log.value_cents[event] / 100
             expected = np.sign(value) * np.log1p(abs(value))
             assert arrays["amounts"][user, place] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_compiled_or_not_the_sequences_are_the_same(seed: int) -> None:
+    readers = [reader_of(seed, use_compiler=use_compiler) for use_compiler in (True, False)]
+    users = np.repeat(np.arange(len(readers[0].log.users)), 3)
+    cutoffs_us = START_US + np.arange(len(users)) * 5 * MICROSECONDS_PER_DAY + 17
+    compiled, numpy = (reader.arrays(reader.user_inputs(users, cutoffs_us)) for reader in readers)
+    for name in ("items", "types", "gaps", "amounts"):
+        assert same(compiled[name], numpy[name]), name
 
 
 def test_an_item_has_no_sequence() -> None:

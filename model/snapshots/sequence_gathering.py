@@ -1,0 +1,97 @@
+"""Gathers the last events of some rows, once for the compiler and once in NumPy."""
+
+# R = rows, L = length of a sequence, E = events, C = items, T = event types
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.compiled import compiled_as
+from model.events import MICROSECONDS_PER_DAY
+
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_DAY_US = float(MICROSECONDS_PER_DAY)
+_READ_ONLY = "Array({}, 1, 'C', readonly=True)"
+_LONGS = _READ_ONLY.format("int64")
+_SIGNATURE = ", ".join(
+    [
+        *[_LONGS] * 4,
+        _READ_ONLY.format("int16"),
+        _READ_ONLY.format("int32"),
+        *[_LONGS] * 3,
+        *["Array(int64, 2, 'C')"] * 2,
+        *["Array(float64, 2, 'C')"] * 2,
+    ]
+)
+
+
+@compiled_as(f"void({_SIGNATURE})")
+def gather(
+    starts_R: Longs,
+    ends_R: Longs,
+    cutoffs_us_R: Longs,
+    time_us_E: Longs,
+    event_type_E: NDArray[np.int16],
+    counterpart_E: NDArray[np.int32],
+    value_cents_E: Longs,
+    item_codes_C: Longs,
+    type_codes_T: Longs,
+    items_RL: Longs,
+    types_RL: Longs,
+    days_RL: Floats,
+    money_RL: Floats,
+) -> None:
+    """Fill the ends of the rows of the last four, which come as zeros.
+
+    Args:
+        starts_R: slot of the first event of each row; no more than L before its end.
+        ends_R: the first slot after the cutoff.
+        cutoffs_us_R: of the rows.
+        time_us_E: with those that follow the events in the order of slots.
+        event_type_E: codes of the log.
+        counterpart_E: the items, -1 for none.
+        value_cents_E: money.
+        item_codes_C: the model's codes; the last entry is for no item.
+        type_codes_T: the model's codes.
+        items_RL: in the model's codes.
+        types_RL: in the model's codes.
+        days_RL: from the event to the cutoff.
+        money_RL: of the event.
+    """
+    length = items_RL.shape[1]
+    for r in range(len(starts_R)):
+        for slot in range(starts_R[r], ends_R[r]):
+            place = length - ends_R[r] + slot
+            items_RL[r, place] = item_codes_C[counterpart_E[slot]]
+            types_RL[r, place] = type_codes_T[event_type_E[slot]]
+            days_RL[r, place] = (cutoffs_us_R[r] - time_us_E[slot]) / _DAY_US
+            money_RL[r, place] = value_cents_E[slot] / 100.0
+
+
+def gather_in_numpy(
+    starts_R: Longs,
+    ends_R: Longs,
+    cutoffs_us_R: Longs,
+    time_us_E: Longs,
+    event_type_E: NDArray[np.int16],
+    counterpart_E: NDArray[np.int32],
+    value_cents_E: Longs,
+    item_codes_C: Longs,
+    type_codes_T: Longs,
+    items_RL: Longs,
+    types_RL: Longs,
+    days_RL: Floats,
+    money_RL: Floats,
+) -> None:
+    """The same as `gather`."""
+    length = items_RL.shape[1]
+    slot_RL = ends_R[:, None] + np.arange(-length, 0)
+    row, place = np.nonzero(slot_RL >= starts_R[:, None])
+    slot = slot_RL[row, place]
+    items_RL[row, place] = item_codes_C[counterpart_E[slot]]
+    types_RL[row, place] = type_codes_T[event_type_E[slot]]
+    days_RL[row, place] = (cutoffs_us_R[row] - time_us_E[slot]) / _DAY_US
+    money_RL[row, place] = value_cents_E[slot] / 100.0
