@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from app.api import (
     aliases,
     datasets,
+    features,
     health,
     imports,
     job_log,
@@ -34,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     datasets.router,
     imports.router,
     tasks.router,
+    features.router,
     training_jobs.router,
     job_log.router,
     schedules.router,

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Path, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
+from app.domain.predictors import ModelCache
 from app.errors import FieldError, Invalid
 from app.settings import Settings
 
@@ -21,6 +22,11 @@ def _settings(request: Request) -> Settings:
 def _session_factory(request: Request) -> sessionmaker[Session]:
     factory: sessionmaker[Session] = request.app.state.session_factory
     return factory
+
+
+def _models(request: Request) -> ModelCache:
+    models: ModelCache = request.app.state.models
+    return models
 
 
 async def refuse_zero_characters(request: Request) -> None:
@@ -38,6 +44,7 @@ async def refuse_zero_characters(request: Request) -> None:
 
 
 AppSettings = Annotated[Settings, Depends(_settings)]
+Models = Annotated[ModelCache, Depends(_models)]
 SessionFactory = Annotated[sessionmaker[Session], Depends(_session_factory)]
 
 

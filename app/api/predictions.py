@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Query
 
 from app.api.dependencies import (
     AppSettings,
     DatasetName,
+    Models,
     ReadSession,
     SessionFactory,
     TaskName,
@@ -41,12 +42,6 @@ from model.tasks import EntityKind, Task
 router = APIRouter(tags=["predictions"], prefix="/datasets/{dataset}")
 
 
-def _models(request: Request) -> ModelCache:
-    models: ModelCache = request.app.state.models
-    return models
-
-
-Models = Annotated[ModelCache, Depends(_models)]
 Version = Annotated[
     str,
     Query(

@@ -1,6 +1,7 @@
 """Snapshots: features and labels of many entities at cutoffs, and the folds in time."""
 
 from model.snapshots.cutoffs import final_part, folds, watermark_us
+from model.snapshots.declarations import declared_features
 from model.snapshots.features import SnapshotPlan
 from model.snapshots.fold_parts import Fold, FoldPart
 from model.snapshots.formulas import Feature
@@ -26,6 +27,7 @@ __all__ = [
     "Snapshot",
     "SnapshotPlan",
     "SnapshotReader",
+    "declared_features",
     "final_part",
     "folds",
     "plan_of",
