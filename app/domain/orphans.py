@@ -24,7 +24,8 @@ _PLACES = (
     "datasets/*",
     "datasets/*/*.parquet",
     "datasets/*/*.jsonl.gz",
-    "datasets/*/index*",
+    "datasets/*/index-*",
+    "datasets/*/.index-*",
     "datasets/*/models/*",
     "datasets/*/checkpoints/*",
 )
@@ -125,7 +126,7 @@ def orphans(
 
 
 def _is_index(path: PurePath) -> bool:
-    return path.parts[0] == "datasets" and len(path.parts) == 3 and path.name.startswith("index")
+    return path.parts[0] == "datasets" and len(path.parts) == 3 and path.name.startswith("index-")
 
 
 def _newest_of_each_dataset(data_dir: Path, indices: Iterable[PurePath]) -> set[PurePath]:

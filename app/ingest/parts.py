@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ SCHEMA_VERSION = 2
 1: events had no further columns, and keys knew nothing of them
 2: keys of rows without further columns are as they were
 """
-
-_STALE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +44,9 @@ def have_time(parts: Iterable[PartFile]) -> bool | None:
 
 @contextmanager
 def staging(data_dir: Path) -> Iterator[Path]:
-    """A folder for one import, gone afterwards; so are those of imports that a crash ended."""
-    root = data_dir / "staging"
-    root.mkdir(parents=True, exist_ok=True)
-    _remove_stale(root)
-    folder = root / uuid4().hex
-    folder.mkdir()
+    """A folder for one import, gone afterwards; what a crash leaves is for retention to remove."""
+    folder = data_dir / "staging" / uuid4().hex
+    folder.mkdir(parents=True)
     try:
         yield folder
     finally:
@@ -88,13 +82,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove_stale(root: Path) -> None:
-    for folder in root.iterdir():
-        try:
-            stale = time.time() - folder.stat().st_mtime > _STALE_S
-        except FileNotFoundError:  # its import has just ended
-            continue
-        if stale:
-            shutil.rmtree(folder, ignore_errors=True)

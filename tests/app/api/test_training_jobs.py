@@ -105,6 +105,28 @@ def test_twenty_equal_requests_at_once_are_one_job(client: TestClient, shop: str
     assert len(client.get("/v1/training-jobs").json()["items"]) == 1
 
 
+def test_of_different_requests_at_once_one_gets_the_key(client: TestClient, shop: str) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        bodies = [{"seed": number % 2} for number in range(20)]
+        answers = list(pool.map(lambda body: submit(client, shop, body, "k"), bodies))
+    statuses = {
+        (body["seed"], answer.status_code) for body, answer in zip(bodies, answers, strict=True)
+    }
+    assert statuses in ({(0, 202), (1, 422)}, {(0, 422), (1, 202)})
+    (job,) = client.get("/v1/training-jobs").json()["items"]
+    accepted = [answer.json() for answer in answers if answer.status_code == 202]
+    assert {answer["id"] for answer in accepted} == {job["id"]}
+
+
+def test_an_idempotency_key_belongs_to_one_dataset(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    with transaction(session_factory) as session:
+        add_dataset(session, "other")
+    assert submit(client, shop, {"seed": 1}, "k").status_code == 202
+    assert submit(client, "other", {"seed": 1}, "k").json()["code"] == "idempotency_key_reused"
+
+
 def test_an_idempotency_key_belongs_to_its_request_for_ever(
     client: TestClient, shop: str, session_factory: Sessions
 ) -> None:

@@ -107,7 +107,10 @@ def test_the_newest_index_stays(files: Files) -> None:
         files.make(f"{files.own}/index-{number}/")
         later = time.time() + number
         os.utime(files.root / f"{files.own}/index-{number}/content", (later, later))
-    assert files.orphans(later_s=7200) == {f"{files.own}/index-0", f"{files.own}/index-1"}
+    files.make(f"{files.own}/.index-unfinished/", f"{files.own}/.index.lock")
+    assert files.orphans(later_s=7200) == {
+        f"{files.own}/{name}" for name in ("index-0", "index-1", ".index-unfinished")
+    }
 
 
 def test_what_an_open_job_may_need_stays_until_it_has_ended(
