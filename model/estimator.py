@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -26,7 +27,7 @@ from model.errors import NotEnoughData
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog
 from model.prediction import Predictions, Predictor
-from model.tasks import Task, check_tasks, profile_of
+from model.tasks import Task, check_tasks, expand, profile_of
 
 if TYPE_CHECKING:
     from model.artifact import Artifact
@@ -36,11 +37,13 @@ class SSMTL:
     """One model for all tasks.
 
     Args:
-        tasks: what to predict, with different names.
+        tasks: what to predict, with different names; one with `for_each` is learned as one task
+            for each value, see `model.tasks.expand`.
         config: hyperparameters; the defaults need no tuning.
         seed: the same seed, data and machine give the same model.
 
     Attributes:
+        tasks_: what was learned.
         report_: quality per task beside its baselines, on held-out time.
         task_graph_: the learned graph of tasks.
         cutoff_at_: up to when the log was known.
@@ -93,17 +96,26 @@ class SSMTL:
         if not len(log):
             raise NotEnoughData("the log has no events: give some")
         check_tasks(self.tasks, profile_of(log))
-        self._artifact = fit(
+        expansion = expand(self.tasks, log)
+        artifact = fit(
             log,
-            self.tasks,
+            expansion.tasks,
             self.config,
             self.seed,
             progress or (lambda _: None),
             stop or (lambda: False),
             checkpoints or NoCheckpoints(),
         )
+        self._artifact = _with_left_out(artifact, expansion.left_out)
         self.predictor_ = Predictor(self._artifact)
         return self
+
+    @property
+    def tasks_(self) -> tuple[Task, ...]:
+        """What was learned, in the order of declaration; a `for_each` as one task per value."""
+        order = {task.name: place for place, task in enumerate(self.tasks)}
+        learned = self.predictor_.tasks.values()
+        return tuple(sorted(learned, key=lambda task: order[_declared_name(task, order)]))
 
     @property
     def report_(self) -> Report:
@@ -192,6 +204,20 @@ def as_log(
     if isinstance(events, EventLog):
         return events
     return EventLog.from_frames(events, users, items, time_zone)
+
+
+def _declared_name(task: Task, declared: Mapping[str, int]) -> str:
+    """What the task was declared as; a model that was loaded has forgotten its `for_each`."""
+    if task.name in declared or task.declared_as is None:
+        return task.name
+    return task.declared_as
+
+
+def _with_left_out(artifact: Artifact, left_out: Mapping[str, str]) -> Artifact:
+    """The same artifact, whose report also says which values got no task, and why."""
+    report = artifact.description.report
+    report = report.model_copy(update={"left_out": {**left_out, **report.left_out}})
+    return replace(artifact, description=artifact.description.model_copy(update={"report": report}))
 
 
 def _frame(predictions: Predictions) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from app.db.engine import transaction
 from app.db.tables import Dataset
 from app.domain.model_versions import publish
 from app.errors import NotFound
-from app.ingest.frames import load_event_log
+from app.ingest.index_folder import open_event_log
+from app.ingest.manifest import parts_of
 from app.ingest.parts import dataset_folder
 from app.jobs.lease import state_of
 from app.jobs.states import JobState
@@ -75,7 +76,7 @@ def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: in
             dataset_revision=revision,
             estimator_report=estimator.report_.model_dump(mode="json"),
             task_graph=estimator.task_graph_.model_dump(mode="json"),
-            tasks=run.arguments["tasks"],
+            tasks=[task.model_dump(mode="json") for task in estimator.tasks_],
             cutoff_at=estimator.cutoff_at_,
             predictions=read_rows(answers),
         )
@@ -95,7 +96,9 @@ def _load(run: JobRun) -> tuple[EventLog, int]:
         dataset = session.get(Dataset, run.dataset_id)
         if dataset is None:
             raise NotFound("the dataset was deleted while its training waited")
-        return load_event_log(session, dataset, run.settings.data_dir), dataset.revision
+        parts = parts_of(session, dataset.id, run.settings.data_dir)
+        name, time_zone, revision = dataset.name, dataset.time_zone, dataset.revision
+    return open_event_log(parts, name, time_zone, run.settings.index_memory_mb), revision
 
 
 def _report(run: JobRun, told: Progress) -> None:

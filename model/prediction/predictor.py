@@ -19,7 +19,7 @@ from model.errors import UnknownEntity, UnknownTask
 from model.evaluation import Report, TaskGraph
 from model.events import Entities, EventLog, to_microseconds
 from model.prediction.candidates import candidate_pairs
-from model.snapshots import Inputs, SnapshotReader
+from model.snapshots import Inputs, SnapshotReader, reader_of
 from model.tasks import EntityKind, Task
 
 CHUNK_ROWS = 4096
@@ -187,7 +187,7 @@ class Predictor:
         """The last log's reader is kept: its indices are dear."""
         kept = self._kept_reader
         if kept is None or kept.log is not log:
-            kept = SnapshotReader(log, self.artifact.description.plan)
+            kept = reader_of(log, self.artifact.description.plan)
             self._kept_reader = kept
         return kept
 

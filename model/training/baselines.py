@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.distributions import Baselines, Layout, LikelihoodName, standardise
 from model.network.likelihoods import negative_log_likelihood
-from model.tasks import Task
+from model.tasks import Column, Task
 from model.training.base_rates import class_logits, hazard_logits, normal_parameters, rate_logit
 from model.training.examples import Examples
 
@@ -94,8 +94,21 @@ def _features(task: Task, columns: Sequence[str]) -> list[int]:
     else:
         wanted = [own, f"{event_type}_events_all", f"{event_type}_events_30d", "tenure"]
         of_any = ["recency", "visits_all", "visits_30d", "tenure"]
-    names = wanted if has_own else of_any
+    names = _statistics(task, columns) or (wanted if has_own else of_any)
     return [columns.index(name) if name in columns else 0 for name in names]
+
+
+def _statistics(task: Task, columns: Sequence[str]) -> list[str]:
+    """Of a log without times: what the other events of the user and the item say."""
+    if not isinstance(task.target, Column) or any("recency" in name for name in columns):
+        return []
+    of_side = [
+        [name for name in columns if name.startswith(f"{side}_{task.target.column}_")]
+        for side in ("user", "item")
+    ]
+    each = FEATURES_PER_TASK // sum(map(bool, of_side)) if any(of_side) else 0
+    names = [name for own in of_side for name in own[:each]]
+    return (names * FEATURES_PER_TASK)[:FEATURES_PER_TASK]
 
 
 def _start(examples: Examples, layout: Layout, rows: NDArray[np.int64]) -> Tensor:

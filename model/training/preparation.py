@@ -24,6 +24,8 @@ from model.snapshots import (
     Snapshot,
     SnapshotPlan,
     SnapshotReader,
+    plan_of,
+    reader_of,
     shop_shares,
     take_snapshot,
 )
@@ -96,7 +98,9 @@ class Prepared:
             with torch.no_grad():
                 # The seasonal naive forecast is added to the output: its bias starts at zero.
                 start = torch.from_numpy(self.baselines[entity].climatology)
-                is_offset = examples.offsets.abs().sum(dim=0) > 0
+                is_offset = torch.zeros(kind.layout.columns, dtype=torch.bool)
+                for name in examples.naive:
+                    is_offset[kind.layout.columns_of(name)] = True
                 kind.stage.bias.copy_(torch.where(is_offset, 0.0, start))
         return network
 
@@ -117,8 +121,8 @@ def prepare(
         NotEnoughData: a task has too few labels to learn from.
         InvalidTask: what a task asks never or always happens.
     """
-    plan = SnapshotPlan.from_log(log, tasks, config, part.cutoffs_us[-1])
-    reader = SnapshotReader(log, plan)
+    plan = plan_of(log, tasks, part, config)
+    reader = reader_of(log, plan)
     layouts: dict[EntityKind, Layout] = {}
     snapshots: dict[EntityKind, Snapshot] = {}
     left_out: dict[str, str] = {}
