@@ -26,8 +26,9 @@ MAX_EVENT_TYPES = 8
 MAX_CATEGORIES = 200
 MIN_CATEGORY_ROWS = 5
 MIN_ITEM_EVENTS = 5
-MAX_AFFINITIES = 4
-MAX_AFFINITY_VALUES = 12
+MAX_AFFINITIES = 1
+MAX_AFFINITY_VALUES = 5
+"""More shares than these make the model worse, see docs/log.md."""
 UNKNOWN = 0
 """The code of a category or item that the model has not met."""
 
