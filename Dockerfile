@@ -31,6 +31,10 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && /opt/ssmtl/bin/pip check \
     && /opt/ssmtl/bin/pip uninstall --yes pip
 
+# The machine code lies beside the modules, which nobody can write to later; for any processor.
+ENV NUMBA_CPU_NAME=generic
+RUN /opt/ssmtl/bin/python3 -I -c "import model.snapshots, model.compiled as c; c.compile_all()"
+
 
 FROM ${BASE_IMAGE}
 
@@ -48,6 +52,7 @@ COPY --from=build /opt/ssmtl /opt/ssmtl
 
 ENV PATH=/opt/ssmtl/bin:$PATH \
     HOME=/tmp \
+    NUMBA_CPU_NAME=generic \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     SSMTL_DATA_DIR=/var/lib/ssmtl \

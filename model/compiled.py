@@ -21,6 +21,7 @@ COMPILED = find_spec("numba") is not None
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 _IMPORTING = Lock()
+_WITH_SIGNATURE: list[Compiled[Any, Any]] = []
 
 
 class Compiled(Generic[Arguments, Result]):
@@ -63,7 +64,19 @@ def compiled_as(
     signature: str,
 ) -> Callable[[Callable[Arguments, Result]], Compiled[Arguments, Result]]:
     """The same for one signature alone: it is compiled once, and never again in a request."""
-    return lambda function: Compiled(function, signature)
+
+    def mark(function: Callable[Arguments, Result]) -> Compiled[Arguments, Result]:
+        marked = Compiled(function, signature)
+        _WITH_SIGNATURE.append(marked)
+        return marked
+
+    return mark
+
+
+def compile_all() -> None:
+    """Compile what has a signature in all modules imported so far: for an installation to ship."""
+    for marked in _WITH_SIGNATURE:
+        _ = marked.machine_code
 
 
 def _dispatcher(function: Callable[..., Any]) -> Any:
