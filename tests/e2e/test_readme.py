@@ -53,7 +53,7 @@ def outputs(address: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 
 @pytest.mark.slow
 def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) -> None:
-    shop, made, imported, declared, trained, model, predicted, refused = outputs
+    shop, made, imported, declared, trained, kept_fresh, model, predicted, refused = outputs
     assert shop.startswith("user,item,time,event_type")
     assert objects(made)[0]["name"] == "my-shop"
     *reports, profile = objects(imported)
@@ -63,6 +63,11 @@ def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) ->
     events, _, job = trained.rpartition("\n\n")
     assert "event: progress" in events
     assert json.loads(job)["state"] == "succeeded"
+    log, _, schedules = kept_fresh.strip().partition("\n{")
+    assert " INFO " in log
+    *_, listed = objects("{" + schedules)
+    assert [one["name"] for one in listed["items"]] == ["every-monday", "when-it-grows"]
+    assert listed["items"][1]["new_events"] == 0
     version, graph = objects(model)
     assert set(version["report"]["tasks"]) == {"buys_30d", "spend_30d", "best_weekday"}
     assert {"buys_30d", "spend_30d"} <= {edge["source"] for edge in graph["edges"]}
