@@ -69,8 +69,8 @@ def new_ids(id_keys: Keys, parts: Sequence[PartFile], entity: str) -> int:
 
 def distinct(keys: Keys) -> Keys:
     """Each key once."""
-    # A hash table: several times faster than NumPy's.
-    found: Keys = pd.Series(keys).drop_duplicates().to_numpy()
+    # A hash table: many times faster than NumPy's sort.
+    found: Keys = pd.unique(keys)
     return found
 
 

@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 from app.ingest.tally import Tally
 
 ROW_GROUP_ROWS = 2**17
+_KEYS = ("key", "id_key")
 
 
 class PartWriter:
     """A part that is being written, by a thread of its own; `tally` counts its rows.
 
-    Ids and keys are mostly different, so that a dictionary makes them no smaller.
+    Users are too many for a dictionary to make them smaller, and keys are random numbers.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -28,7 +29,7 @@ class PartWriter:
         self._file = pq.ParquetWriter(
             path,
             schema,
-            compression="zstd",
+            compression={name: "none" if name in _KEYS else "zstd" for name in schema.names},
             use_dictionary=[name for name in texts if name != "user"] or False,
             write_statistics=["time"],
         )
