@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     loaded_models: int = Field(
         default=4, ge=1, description="models, with their logs, that an API process keeps in memory"
     )
+    index_memory_mb: int = Field(
+        default=512,
+        ge=16,
+        description="about how much memory making an event index takes, beside ids and attributes",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @property

@@ -19,7 +19,7 @@ from app.domain.idempotency import IdempotentRequest
 from app.errors import NotFound
 from app.ingest.finishing import Finished
 from app.ingest.formats import Format
-from app.ingest.frames import parts_of
+from app.ingest.manifest import parts_of
 from app.ingest.mapping import Mapping
 from app.ingest.parts import SCHEMA_VERSION, PartFile
 from app.ingest.staging import OnError, Staged

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, ModelVersion
 from app.errors import Unavailable
-from app.ingest.frames import log_from_parts, parts_of
+from app.ingest.index_folder import open_event_log
+from app.ingest.manifest import parts_of
 from app.ingest.parts import PartFile
 from model.errors import InvalidArtifact
 from model.events import EventLog
@@ -124,9 +125,11 @@ class ModelCache:
 
     Args:
         models: how many are kept.
+        index_memory_mb: what making an event index may take.
     """
 
-    def __init__(self, models: int) -> None:
+    def __init__(self, models: int, index_memory_mb: int) -> None:
+        self._index_memory_mb = index_memory_mb
         self._predictors: LoadOnce[Predictor] = LoadOnce(models)
         self._logs: LoadOnce[EventLog] = LoadOnce(models)
 
@@ -146,7 +149,20 @@ class ModelCache:
             Unavailable: its files are missing or damaged.
         """
         revision = (source.dataset_id, source.dataset_revision)
-        return self._logs.get(revision, lambda: _load_log(source))
+        return self._logs.get(revision, lambda: self._open_log(source))
+
+    def _open_log(self, source: LogSource) -> EventLog:
+        try:
+            return open_event_log(
+                source.parts, source.dataset_name, source.time_zone, self._index_memory_mb
+            )
+        except (OSError, pa.ArrowException) as error:
+            logger.error("the log of dataset %d cannot be read", source.dataset_id, exc_info=error)
+            raise Unavailable(
+                f"the event log of dataset {source.dataset_name!r} cannot be read: its files are "
+                "missing or damaged",
+                code="log_damaged",
+            ) from error
 
 
 def _load_predictor(source: ModelSource) -> Predictor:
@@ -159,16 +175,4 @@ def _load_predictor(source: ModelSource) -> Predictor:
             "missing or damaged, so that it answers only what it has stored: train again, or PUT "
             "the alias to another version",
             code="model_damaged",
-        ) from error
-
-
-def _load_log(source: LogSource) -> EventLog:
-    try:
-        return log_from_parts(source.parts, source.dataset_name, source.time_zone)
-    except (OSError, pa.ArrowException) as error:
-        logger.error("the log of dataset %d cannot be read", source.dataset_id, exc_info=error)
-        raise Unavailable(
-            f"the event log of dataset {source.dataset_name!r} cannot be read: its files are "
-            "missing or damaged",
-            code="log_damaged",
         ) from error

@@ -54,7 +54,7 @@ def build_index(
         InvalidIndex: the tables do not fit the base.
     """
     run_events = max(1, memory_bytes // BYTES_PER_EVENT)
-    with _made_whole(folder) as unfinished, TemporaryDirectory(dir=folder.parent) as scratch:
+    with _made_whole(folder) as unfinished, TemporaryDirectory(dir=unfinished) as scratch:
         runs = [] if base is None else [base]
         for number, some in enumerate(_gathered(tables, run_events)):
             run = Path(scratch) / str(number)
@@ -63,18 +63,12 @@ def build_index(
             runs.append(StoredLog(run))
         if not runs:
             raise InvalidEvents("there are no events: import some")
-        merge(
-            runs,
-            unfinished,
-            users=users,
-            items=items,
-            made_from=made_from,
-            window=max(1, run_events // (4 * len(runs))),
-        )
+        window = max(1, run_events // (4 * len(runs)))
+        merge(runs, unfinished, users=users, items=items, made_from=made_from, window=window)
 
 
 def _gathered(tables: Iterable[pa.Table], rows: int) -> Iterator[list[pa.Table]]:
-    """The tables in groups of about so many rows, with the columns that all groups have."""
+    """The tables in groups of about so many rows."""
     waiting: list[pa.Table] = []
     for table in tables:
         if not len(table):

@@ -148,14 +148,17 @@ class EventLog:
 
     def until(self, time_us: int) -> EventLog:
         """The same log as it was at a time: events after it are gone, codes stay."""
-        end = int(np.searchsorted(self.time_us, time_us, side="right"))
+        return self.take(slice(0, int(np.searchsorted(self.time_us, time_us, side="right"))))
+
+    def take(self, rows: NDArray[np.integer[Any]] | slice) -> EventLog:
+        """Some of the events, rows ascending; codes stay."""
         return replace(
             self,
             columns={
-                name: replace(column, data=column.data[:end])
+                name: replace(column, data=column.data[rows])
                 for name, column in self.columns.items()
             },
-            **{name: getattr(self, name)[:end] for name in ROW_COLUMNS},
+            **{name: getattr(self, name)[rows] for name in ROW_COLUMNS},
         )
 
     @classmethod

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.engine import transaction
 from app.domain.datasets import get_dataset, profile_dataset
 from app.ingest import further_columns
-from app.ingest.frames import load_event_log
 from app.settings import Settings
 from model.events import EventLog
 from model.tasks import profile_of
 from tests.app.api.uploads import JSONL, counts, make_dataset, upload, uploaded
+from tests.app.event_logs import load_event_log
 
 HEADER = "user_id,item_id,time,event_type,rating,channel\n"
 ROWS = (

@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
 from app.domain.datasets import get_dataset
-from app.ingest.frames import entity_frame, event_frame, parts_of
+from app.ingest.entity_frames import entity_frame
+from app.ingest.manifest import parts_of
 from app.settings import Settings
 from tests.app.api.uploads import CSV, EVENTS, JSONL, counts, make_dataset, upload, uploaded
+from tests.app.event_logs import event_frame
 
 Stored = Callable[..., pd.DataFrame]
 

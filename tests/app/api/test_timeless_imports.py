@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
 from app.domain.datasets import get_dataset, profile_dataset
-from app.ingest.frames import load_event_log
 from app.settings import Settings
 from tests.app.api.uploads import EVENTS, JSONL, counts, make_dataset, upload, uploaded
+from tests.app.event_logs import load_event_log
 
 FIVE_ROWS = (
     "用户ID,商品ID,用户与商品的交互信息\n"

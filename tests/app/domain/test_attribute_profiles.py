@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.engine import transaction
 from app.domain.datasets import get_dataset, profile_dataset
 from app.ingest.column_tally import MOST_VALUES
-from app.ingest.frames import load_event_log
 from app.settings import Settings
 from model.tasks import AttributeProfile, LogProfile, profile_of
 from tests.app.api.uploads import make_dataset, uploaded
+from tests.app.event_logs import load_event_log
 
 EVENTS = (
     "user_id,item_id,time,event_type,rating,channel\n"
