@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = make_engine(settings.resolved_database_url)
     app.state.session_factory = make_session_factory(app.state.engine)
     app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
-    app.state.models = ModelCache(settings.loaded_models)
+    app.state.models = ModelCache(settings.loaded_models, settings.index_memory_mb)
     problems.install(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
