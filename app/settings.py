@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     )
     orphan_grace_s: float = Field(
         default=86_400.0,
-        ge=0,
+        ge=60,
         description="a file that no row names is removed once it is unchanged for so long; no "
         "upload may take longer",
     )
