@@ -77,17 +77,24 @@ def make_examples(
         for task in layout.tasks
         if task.name in seasonal
     }
-    offsets = np.zeros((len(snapshot), layout.columns), dtype=np.float32)
-    for name, log_shares in naive.items():
-        offsets[:, layout.columns_of(name)] = log_shares
     return Examples(
         inputs=snapshot.inputs,
         reader=reader,
         labels=[group_labels(snapshot, group, scales) for group in layout.groups],
-        offsets=torch.from_numpy(offsets),
+        offsets=_offsets(naive, layout, len(snapshot)),
         weights=torch.from_numpy(snapshot.weights / snapshot.weights.mean()),
         naive=naive,
     )
+
+
+def _offsets(naive: Mapping[str, NDArray[np.float32]], layout: Layout, rows: int) -> Tensor:
+    """(R, columns); without a peak period one row of zeros that stands for all, without memory."""
+    if not naive:
+        return torch.zeros(1, layout.columns).expand(rows, -1)
+    offsets = torch.zeros(rows, layout.columns)
+    for name, log_shares in naive.items():
+        offsets[:, layout.columns_of(name)] = torch.from_numpy(log_shares)
+    return offsets
 
 
 def group_labels(snapshot: Snapshot, group: Group, scales: Mapping[str, Scale]) -> Tensor:

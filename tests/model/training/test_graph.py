@@ -105,3 +105,24 @@ def test_nothing_known_leaves_the_marginals(
     marginal = kind.nll(outputs.marginals, labels)
     conditional = conditional_nll(kind, outputs, labels, nothing)
     torch.testing.assert_close(conditional, marginal, equal_nan=True)
+
+
+def test_of_many_tasks_the_edges_are_measured_on_fewer_rows(
+    prepared: Prepared, scored: tuple[KindNetwork, Outputs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, outputs = scored
+    examples, correlation = prepared.training["user"], prepared.correlation["user"]
+    every = edges_with_gain(kind, outputs, examples, correlation)
+    whole = joint_report(kind, outputs, examples)
+    monkeypatch.setattr("model.training.graph.MAX_EDGE_WORK", 0)
+    monkeypatch.setattr("model.training.graph.MIN_EDGE_ROWS", len(examples) // 2)
+    some = edges_with_gain(kind, outputs, examples, correlation)
+    assert [(e.source, e.target, e.weight) for e in some] == [
+        (e.source, e.target, e.weight) for e in every
+    ]
+    assert any(one.gain_nats != other.gain_nats for one, other in zip(some, every, strict=True))
+    part = joint_report(kind, outputs, examples)
+    assert whole is not None
+    assert part is not None
+    assert part.tasks == whole.tasks
+    assert part.marginals_nll == pytest.approx(whole.marginals_nll, rel=0.2)
