@@ -28,6 +28,7 @@ class Timekeeper:
     def __init__(self, settings: Settings, sessions: sessionmaker[Session]) -> None:
         self._settings = settings
         self._sessions = sessions
+        self._told: dict[int, str] = {}  # since when a schedule is hindered, as it was logged
 
     def turn(self) -> None:
         """Do once what is due."""
@@ -61,7 +62,8 @@ class Timekeeper:
             return
         if fired.last_error is None:
             log.info("a schedule made a job", schedule=fired.name, job=fired.last_job_id)
-        else:
+        elif self._told.get(schedule_id) != fired.last_error["at"]:
+            self._told[schedule_id] = fired.last_error["at"]
             log.warning("a schedule made no job", schedule=fired.name, **fired.last_error)
 
 
