@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.dependencies import DatasetName, IfMatch, ReadSession, TaskName, WriteSession
 from app.api.pagination import Page, Pagination
@@ -78,9 +79,21 @@ _EXAMPLES = {
 }
 
 
-class DeclaredTask(Task):
+class TaskOfValue(BaseModel):
+    """What a model has learned for one value of a `for_each`; predictions are asked by its name."""
+
+    name: str = Field(examples=["spend__shoes"])
+    value: str = Field(examples=["shoes"])
+
+
+class DeclaredTask(TaskDeclaration):
     """A task of a dataset."""
 
+    name: str = Field(examples=["buys_30d"])
+    learned_values: list[TaskOfValue] | None = Field(
+        default=None,
+        description="of a task with `for_each`: what the newest model has learned; null before any",
+    )
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -100,9 +113,17 @@ class TaskSuggestions(BaseModel):
     items: list[TaskSuggestion]
 
 
-def _declared(row: TaskRow) -> DeclaredTask:
+def _declared(row: TaskRow, learned: Mapping[str, Sequence[Task]]) -> DeclaredTask:
+    values = [
+        TaskOfValue(name=task.name, value=task.for_each_value)
+        for task in learned.get(row.name, ())
+        if task.for_each_value is not None
+    ]
+    task = tasks.task_of(row)
     return DeclaredTask(
-        **dict(tasks.task_of(row)),
+        **dict(task.declaration),
+        name=task.name,
+        learned_values=values or None,
         revision=row.revision,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -131,7 +152,7 @@ def put_task(
     row, is_new = tasks.put_task(session, found, task, body, if_match)
     response.status_code = 201 if is_new else 200
     response.headers["ETag"] = tasks.etag_of(row)
-    return _declared(row)
+    return _declared(row, tasks.learned_values(session, found))
 
 
 @router.get(
@@ -144,9 +165,10 @@ def get_task(
     session: ReadSession, response: Response, dataset: DatasetName, task: TaskName
 ) -> DeclaredTask:
     """One declared task; its `ETag` is for `If-Match`."""
-    row = tasks.get_task(session, datasets.get_dataset(session, dataset), task)
+    found = datasets.get_dataset(session, dataset)
+    row = tasks.get_task(session, found, task)
     response.headers["ETag"] = tasks.etag_of(row)
-    return _declared(row)
+    return _declared(row, tasks.learned_values(session, found))
 
 
 @router.delete("/tasks/{task}", status_code=204, operation_id="deleteTask", summary="Forget a task")
@@ -165,7 +187,8 @@ def list_tasks(
     """The declared tasks of a dataset."""
     found = datasets.get_dataset(session, dataset)
     rows = tasks.list_tasks(session, found, pagination.after_str(), pagination.limit)
-    return pagination.page(rows, _declared, lambda row: [row.name])
+    learned = tasks.learned_values(session, found)
+    return pagination.page(rows, lambda row: _declared(row, learned), lambda row: [row.name])
 
 
 @router.get(

@@ -26,6 +26,7 @@ from model.prediction import Predictions
 from model.tasks import EntityKind, Task
 
 _SHOWN_UNKNOWN = 100
+_SHOWN_VALUES = 20
 
 Key = tuple[str, Entity]
 """A task's name and whom it is answered for."""
@@ -195,7 +196,18 @@ def _pointer(question: Question, kind: EntityKind, row: int, part: str) -> str:
 def _not_trained_on(
     name: str, dataset: Dataset, version: ModelVersion, declared: Sequence[TaskRow]
 ) -> NotFound:
-    known = ", ".join(sorted(trained_tasks(version)))
+    trained = trained_tasks(version)
+    known = ", ".join(sorted(trained))
+    values = [task for task in trained.values() if task.declared_as == name]
+    if values:
+        shown = ", ".join(f"{task.name} ({task.for_each_value})" for task in values[:_SHOWN_VALUES])
+        more = ", ..." if len(values) > _SHOWN_VALUES else ""
+        return NotFound(
+            f"task {name!r} is declared for each {values[0].for_each}: ask for one of its "
+            f"{len(values):,} values: {shown}{more}; GET /v1/datasets/{dataset.name}/tasks/{name} "
+            "lists them all",
+            code="task_for_each",
+        )
     if any(task.name == name for task in declared):
         return NotFound(
             f"task {name!r} is declared, but model version {version.number} was not trained on it: "

@@ -7,7 +7,7 @@ import hashlib
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Dataset, TaskRow
+from app.db.tables import Dataset, ModelVersion, TaskRow
 from app.db.types import utc_now
 from app.domain import datasets
 from app.errors import FieldError, Invalid, NotFound, PreconditionFailed
@@ -94,6 +94,18 @@ def suggest_tasks(session: Session, dataset: Dataset) -> list[Suggestion]:
     """Good tasks for this dataset; none while it has no events."""
     log = datasets.profile_dataset(session, dataset).log
     return [] if log is None else suggest(log)
+
+
+def learned_values(session: Session, dataset: Dataset) -> dict[str, list[Task]]:
+    """The tasks that the newest model has in place of each one with `for_each`, by its name."""
+    newest = select(ModelVersion.tasks).where(ModelVersion.dataset_id == dataset.id)
+    trained = session.scalar(newest.order_by(ModelVersion.number.desc()).limit(1))
+    found: dict[str, list[Task]] = {}
+    for document in trained or ():
+        task = Task.model_validate(document)
+        if task.declared_as is not None:
+            found.setdefault(task.declared_as, []).append(task)
+    return found
 
 
 def task_of(row: TaskRow) -> Task:
