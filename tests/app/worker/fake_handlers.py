@@ -35,6 +35,7 @@ HANDLERS = {
         "log_in_every_way",
         "finish_when_told",
         "count_on",
+        "count_to_hundred",
     )
 }
 
@@ -123,7 +124,7 @@ def count_on(run: JobRun) -> None:
     Each number leaves a checkpoint, a file in the scratch folder and progress, with the run's token
     in all of them.
     """
-    start = next((json.loads(kept)["number"] for kept in run.checkpoints.newest_first()), 0)
+    start = _last_number(run)
     tell(run, f"from-{start}")
     number = start
     while not (run.settings.data_dir / "finish").exists():
@@ -138,7 +139,22 @@ def count_on(run: JobRun) -> None:
     _store(run)
 
 
-def _store(run: JobRun) -> None:
+def count_to_hundred(run: JobRun) -> None:
+    """Goes on from the last checkpoint, and tells as soon as it has left one of its own."""
+    start = _last_number(run)
+    for number in range(start + 1, 101):
+        run.checkpoints.save(json.dumps({"number": number}).encode())
+        if number == start + 1:
+            tell(run, f"counting-{run.job_id}")
+        time.sleep(0.02)
+    _store(run, started_from=start)
+
+
+def _last_number(run: JobRun) -> int:
+    return next((json.loads(kept)["number"] for kept in run.checkpoints.newest_first()), 0)
+
+
+def _store(run: JobRun, **told: int) -> None:
     """A row that a second effect of the same job would double."""
     with run.storing() as session:
         newest = session.scalar(select(func.max(ModelVersion.number)))
@@ -154,12 +170,12 @@ def _store(run: JobRun) -> None:
             task_graph={},
         )
         session.add(version)
-        run.finish(session, {"run_token": run.run_token})
+        run.finish(session, {"run_token": run.run_token, **told})
 
 
 def tell(run: JobRun, what: str) -> None:
     signs = run.settings.data_dir / "signs"
     signs.mkdir(parents=True, exist_ok=True)
-    temporary = signs / f".{run.run_token}"
+    temporary = signs / f".{run.job_id}-{run.run_token}"
     temporary.write_text(str(os.getpid()))
     temporary.replace(Path(signs / f"{what}-{run.run_token}"))

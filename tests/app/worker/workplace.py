@@ -186,9 +186,9 @@ class Workplace:
 
     def sign(self, what: str, run_token: int = 1) -> int:
         """Waits until a fake handler says so; the process that said it."""
+        return eventually(lambda: self.signed(what, run_token), f"run {run_token} has {what}")
+
+    def signed(self, what: str, run_token: int) -> int | None:
+        """The process that has said so, if one has."""
         path = self.settings.data_dir / "signs" / f"{what}-{run_token}"
-
-        def look() -> int | None:
-            return int(path.read_text()) if path.exists() else None
-
-        return eventually(look, f"run {run_token} has {what}")
+        return int(path.read_text()) if path.exists() else None

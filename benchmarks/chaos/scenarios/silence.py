@@ -1,0 +1,90 @@
+"""What a worker that fell silent costs, and what it can still do when it is woken too late."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime
+
+import httpx
+
+from benchmarks.chaos import history, shop
+from benchmarks.chaos.ground import Ground, child_of, eventually, is_gone
+from benchmarks.chaos.scenarios import Figures
+
+_LONG_LEASE_S = 10.0
+"""Of the wake-up: the second run is stopped for a look, and must keep its lease meanwhile."""
+_AFTERWARDS_S = 1.0
+
+
+def measure_takeover(
+    ground: Ground, client: httpx.Client, dataset: str, repeats: int = 3
+) -> Figures:
+    """From `kill -9` of a worker until another has the job."""
+    taken_s = []
+    for _ in range(repeats):
+        first = ground.start_worker("scribble")
+        job_id = shop.submit(client, dataset)
+        history.wait_until_run(ground, job_id, 1)
+        second = ground.start_worker("scribble", max_running_jobs=1)
+        time.sleep(3)  # it waits for a job by then
+        child = child_of(first.pid)
+        killed_at = datetime.now(UTC)
+        first.kill()
+        first.wait()
+        _wait_until_gone(child)
+        history.wait_until_run(ground, job_id, 2)
+        taken_s.append((history.moments(ground, job_id, "running")[1] - killed_at).total_seconds())
+        _finish(ground, job_id)
+        second.terminate()
+        second.wait()
+    return {"takeover_s_max": round(max(taken_s), 2)}
+
+
+def wake_too_late(ground: Ground, client: httpx.Client, dataset: str) -> Figures:
+    """Worker and child stopped past their lease, woken while another run is in the middle."""
+    effects: list[str] = []
+    results = 0
+    for is_child_stopped in (True, False):
+        job_id = shop.submit(client, dataset)
+        stopped = ground.start_worker("scribble", lease_s=_LONG_LEASE_S)
+        history.wait_until_run(ground, job_id, 1)
+        child = child_of(stopped.pid)
+        assert child is not None
+        asleep = (stopped.pid, child) if is_child_stopped else (stopped.pid,)
+        ground.stop(*asleep)
+        other = ground.start_worker("scribble", lease_s=_LONG_LEASE_S)
+        history.wait_until_run(ground, job_id, 2)
+        working = child_of(other.pid)
+        assert working is not None
+        ground.stop(other.pid, working)
+        before = history.everything(ground, job_id)
+        ground.wake(*asleep)
+        _wait_until_gone(child)
+        time.sleep(_AFTERWARDS_S)
+        effects += history.differences(before, history.everything(ground, job_id))
+        ground.wake(other.pid, working)
+        _finish(ground, job_id)
+        results += history.results(ground, [job_id]).total()
+        for worker in (stopped, other):
+            worker.terminate()
+            worker.wait()
+    for effect in effects:
+        print("effect after the takeover:", effect)
+    return {
+        "effects_after_takeover": len(effects),
+        "wake_ups": 2,
+        "results_after_wake_ups": results,
+    }
+
+
+def _wait_until_gone(pid: int | None) -> None:
+    eventually(lambda: pid is None or is_gone(pid), "the child is gone", 60)
+
+
+def _finish(ground: Ground, job_id: str) -> None:
+    enough = ground.data_dir / "enough"
+    enough.touch()
+    history.wait_until_ended(ground, [job_id])
+    enough.unlink()
+    shutil.rmtree(ground.data_dir / "runs", ignore_errors=True)
