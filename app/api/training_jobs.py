@@ -119,7 +119,7 @@ def submit_training_job(
     """Queue a training of the tasks as they are declared now.
 
     The same `Idempotency-Key` with the same body gives the same job for ever. A dataset's jobs run
-    one after the other.
+    one after the other, unless the service is set up to run more of them at a time.
     """
     request = (body or TrainingJobRequest()).request
     row = get_dataset(session, dataset, lock=True)
