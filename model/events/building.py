@@ -53,18 +53,18 @@ def build_index(
         InvalidEvents: there is no event, or one has no time, no type, or neither user nor item.
         InvalidIndex: the tables do not fit the base.
     """
-    run_events = max(1, memory_bytes // BYTES_PER_EVENT)
+    most_events = max(1, memory_bytes // BYTES_PER_EVENT)
     with _made_whole(folder) as unfinished, TemporaryDirectory(dir=unfinished) as scratch:
-        runs = [] if base is None else [base]
-        for number, some in enumerate(_gathered(tables, run_events)):
-            run = Path(scratch) / str(number)
-            run.mkdir()
-            write_log(log_of_tables(some, time_zone), run, ())
-            runs.append(StoredLog(run))
-        if not runs:
+        logs = [] if base is None else [base]
+        for number, some in enumerate(_gathered(tables, most_events)):
+            partial = Path(scratch) / str(number)
+            partial.mkdir()
+            write_log(log_of_tables(some, time_zone), partial, ())
+            logs.append(StoredLog(partial))
+        if not logs:
             raise InvalidEvents("there are no events: import some")
-        window = max(1, run_events // (4 * len(runs)))
-        merge(runs, unfinished, users=users, items=items, made_from=made_from, window=window)
+        window = max(1, most_events // (4 * len(logs)))
+        merge(logs, unfinished, users=users, items=items, made_from=made_from, window=window)
 
 
 def _gathered(tables: Iterable[pa.Table], rows: int) -> Iterator[list[pa.Table]]:

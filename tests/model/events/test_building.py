@@ -52,7 +52,7 @@ def frame_of(events: list[tuple[object, ...]], *, timed: bool = True) -> pd.Data
 def test_an_index_is_the_log_however_it_came_about(
     parts: list[list[tuple[object, ...]]], memory_events: int, timed: bool, first_parts: int
 ) -> None:
-    """Built at once, in small runs, or from a base that grows: the same arrays."""
+    """Built at once, in small pieces, or from a base that grows: the same arrays."""
     frames = [frame_of(part, timed=timed) for part in parts]
     users = pd.DataFrame({"user": ["ü", "new"], "city": ["Rom", None], "age": [30.0, np.nan]})
     expected = EventLog.from_frames(
