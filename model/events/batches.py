@@ -14,6 +14,7 @@ from model.events.entities import Entities
 from model.events.frames import EventColumn, check_type_names
 from model.events.index import Codes
 from model.events.log import EventLog
+from model.events.ordering import ties_broken
 
 CANONICAL = ("user", "item", "time", "event_type", "quantity", "price", "value")
 
@@ -43,6 +44,9 @@ def log_of_tables(tables: list[pa.Table], time_zone: str) -> EventLog:
     has_time = "time" in table.column_names
     time_us = _times(table["time"]) if has_time else np.zeros(len(table), dtype=np.int64)
     order = np.argsort(time_us, kind="stable")
+    if has_time:
+        columns = (user, item, event_type, amounts.units, amounts.price_cents, amounts.value_cents)
+        order = ties_broken(order, time_us, columns)
     names = sorted(set(table.column_names) - set(CANONICAL))
     return EventLog(
         users=Entities.of("user", users, None),

@@ -13,6 +13,7 @@ from model.events.amounts import Amounts
 from model.events.entities import Entities
 from model.events.frames import check_type_names, check_zone
 from model.events.log import EventLog
+from model.events.ordering import TIE_COLUMNS, tie_order, tied
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def log_of_coded(
         start += len(batch)
     if start != rows:
         raise InvalidEvents(f"the batches have {start} events, not {rows}")
+    columns.break_ties()
     return EventLog(
         users=users,
         items=items,
@@ -110,6 +112,15 @@ class _Columns:
             price_cents=np.empty(rows, dtype=np.int64),
             value_cents=np.empty(rows, dtype=np.int64),
         )
+
+    def break_ties(self) -> None:
+        """Put the events of one moment in order."""
+        places = tied(self.time_us)
+        if len(places):
+            ties = [getattr(self, name)[places] for name in TIE_COLUMNS]
+            order = tie_order(self.time_us[places], ties)
+            for column, numbers in zip(TIE_COLUMNS, ties, strict=True):
+                getattr(self, column)[places] = numbers[order]
 
     def put(self, rows: slice, batch: CodedEvents, amounts: Amounts) -> None:
         for name in ("user", "item", "time_us", "event_type"):

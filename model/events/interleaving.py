@@ -42,18 +42,25 @@ class Stretch:
         return len(self.order)
 
 
-def interleaved(sequences: Sequence[Keyed], window: int) -> Iterator[Stretch]:
+def interleaved(
+    sequences: Sequence[Keyed], window: int, *, whole_keys: bool = False
+) -> Iterator[Stretch]:
     """All entries by (key, sequence, place in it).
 
     Args:
         sequences: what is put together.
         window: how many entries of each are looked at together.
+        whole_keys: the entries of one key are in one stretch, even if they are more than that.
     """
     readers = [_Reader(sequence, window) for sequence in sequences]
     while _fill(readers):
         # Below the smallest key that a window ends with, every window is complete.
         limits = [int(reader.keys[-1]) for reader in readers if not reader.is_last]
         takes = [reader.below(min(limits, default=None)) for reader in readers]
+        if not any(takes) and whole_keys:
+            for reader in readers:
+                reader.widen()
+            continue
         if not any(takes):
             # Windows of nothing but that key: the first sequence that has it goes first.
             first = next(i for i, reader in enumerate(readers) if reader.starts_with(min(limits)))
@@ -88,6 +95,10 @@ class _Reader:
         stop = min(self._done + self._window, self._sequence.length)
         if stop > start:
             self.keys = np.concatenate([self.keys, self._sequence.read(start, stop)])
+
+    def widen(self) -> None:
+        """Look at twice as many."""
+        self._window *= 2
 
     def below(self, limit: int | None) -> int:
         """How many keys of the window are below a limit; None is no limit."""

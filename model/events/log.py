@@ -3,7 +3,8 @@
 Times are int64 microseconds since 1970 in UTC, money is int64 cents, quantities are multiples of a
 power of two (so that running totals are exact: what one user does cannot change the last bit of
 another's), ids are int32 codes into `users.ids` and `items.ids`; a code of -1 is an absent id. Rows
-are in the order of (time, row of the input).
+are in the order of time; those of one moment in the order of what they are, so that the order in
+which they were written down does not matter (without times it stays).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from model.events.frames import (
     numbers_of,
 )
 from model.events.index import EntityEvents, PairEvents
+from model.events.ordering import ties_broken
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,17 +95,17 @@ class EventLog:
     @cached_property
     def user_events(self) -> EntityEvents:
         """The events of each user."""
-        return EntityEvents.build(self.user, len(self.users), self.item, self._slot_columns)
+        return EntityEvents.build(self.user, len(self.users), self.item, self.slot_columns)
 
     @cached_property
     def item_events(self) -> EntityEvents:
         """The events of each item."""
-        return EntityEvents.build(self.item, len(self.items), self.user, self._slot_columns)
+        return EntityEvents.build(self.item, len(self.items), self.user, self.slot_columns)
 
     @cached_property
     def pair_events(self) -> PairEvents:
         """The events of each pair that has some."""
-        return PairEvents.build(self.user, self.item, self._slot_columns)
+        return PairEvents.build(self.user, self.item, self.slot_columns)
 
     @classmethod
     def open(cls, folder: Path) -> EventLog:
@@ -135,7 +137,8 @@ class EventLog:
         return log
 
     @property
-    def _slot_columns(self) -> dict[str, NDArray[Any]]:
+    def slot_columns(self) -> dict[str, NDArray[Any]]:
+        """What an index puts side by side, in the order of rows."""
         names = ("time_us", "event_type", "units", "price_cents", "value_cents", "local_minute")
         return {name: getattr(self, name) for name in names}
 
@@ -188,7 +191,6 @@ class EventLog:
         has_time = "time" in events.columns
         zeros = np.zeros(len(events), dtype=np.int64)
         time_us = microseconds_of(events["time"], time_zone) if has_time else zeros
-        order = np.argsort(time_us, kind="stable")
         user_ids, item_ids = ids_of(events["user"]), ids_of(events["item"])
         if bool((user_ids.isna() & item_ids.isna()).any()):
             raise InvalidEvents("an event has neither a user nor an item: give at least one")
@@ -199,13 +201,20 @@ class EventLog:
         types = pd.Categorical(events["event_type"].astype("str"))
         check_type_names(map(str, types.categories))
         amounts = Amounts.of(*(numbers_of(events, name) for name in ("quantity", "price", "value")))
+        user, item = user_table.codes(user_ids), item_table.codes(item_ids)
+        order = np.argsort(time_us, kind="stable")
+        if has_time:
+            columns = (user, item, types.codes, amounts.units)
+            order = ties_broken(
+                order, time_us, (*columns, amounts.price_cents, amounts.value_cents)
+            )
         return cls(
             users=user_table,
             items=item_table,
             event_types=tuple(str(name) for name in types.categories),
             time_zone=time_zone,
-            user=user_table.codes(user_ids)[order],
-            item=item_table.codes(item_ids)[order],
+            user=user[order],
+            item=item[order],
             time_us=time_us[order],
             event_type=np.asarray(types.codes, dtype=np.int16)[order],
             units=amounts.units[order],

@@ -1,14 +1,15 @@
 """Stored logs put together to one, in memory that does not grow with their events.
 
 Each of them is in order already and new codes keep the order of old ones, so everything is
-interleaved and nothing is sorted anew: the log by time, slots by (entity, row in the new log),
-which is packed in one number. Files that say where a row has gone take four bytes an event until
-the end.
+interleaved and nothing is sorted anew but the events of one moment: the log by time, slots by
+(entity, row in the new log), which is packed in one number. Files that say where a row has gone
+take four bytes an event until the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from model.events.arrays import ArrayWriter
 from model.events.index import SLOT_COLUMNS, Codes, row_type
 from model.events.interleaving import Keyed, Stretch, interleaved
 from model.events.log import LOG_COLUMNS
+from model.events.ordering import TIE_COLUMNS, ties_broken
 from model.events.sources import Source, Vocabulary
 from model.events.storage import LogWriter, StoredLog
 
@@ -90,6 +92,7 @@ class _Merging:
         self._writer = writer
         self._scratch = scratch
         self._window = window
+        self._has_time = sources[0].stored.head.has_time
         self._row_type = row_type(sum(map(len, sources)))
         self._new_rows: list[NDArray[Any]] = []
 
@@ -107,7 +110,8 @@ class _Merging:
         moves = self._moves("rows", self._row_type)
         done = 0
         with self._writer.writers(dtypes) as writers:
-            for stretch in interleaved(keyed, self._window):
+            for by_time in interleaved(keyed, self._window, whole_keys=self._has_time):
+                stretch = self._ordered(by_time) if self._has_time else by_time
                 self._append_columns(writers, stretch, readers)
                 moves.append(stretch, np.arange(done, done + len(stretch)))
                 done += len(stretch)
@@ -148,13 +152,25 @@ class _Merging:
                 self._append_columns(writers, stretch, readers)
             offsets.finish()
 
+    def _ordered(self, stretch: Stretch) -> Stretch:
+        """The same entries, those of one moment by what they are."""
+        columns = [
+            self._pieces(stretch, partial(Source.column, group="log", name=name))
+            for name in TIE_COLUMNS
+        ]
+        return replace(stretch, order=ties_broken(stretch.order, stretch.keys, columns))
+
+    def _pieces(self, stretch: Stretch, read: Read) -> NDArray[Any]:
+        parts = zip(self._sources, stretch.ranges, strict=True)
+        return np.concatenate(
+            [read(source, start, stop) for source, (start, stop) in parts if stop > start]
+        )
+
     def _append_columns(
         self, writers: Mapping[str, ArrayWriter], stretch: Stretch, readers: Mapping[str, Read]
     ) -> None:
         for name, read in readers.items():
-            parts = zip(self._sources, stretch.ranges, strict=True)
-            pieces = [read(source, start, stop) for source, (start, stop) in parts if stop > start]
-            writers[name].append(np.concatenate(pieces)[stretch.order])
+            writers[name].append(self._pieces(stretch, read)[stretch.order])
 
     def _dtypes(self, names: Iterable[str]) -> dict[str, DTypeLike]:
         return {name: self._sources[0].stored.arrays[name].dtype for name in names}

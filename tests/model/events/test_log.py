@@ -38,15 +38,16 @@ def test_events_are_sorted_by_time_and_coded() -> None:
     assert log.span_days == 2
 
 
-def test_events_of_one_moment_keep_the_order_of_the_rows() -> None:
+def test_events_of_one_moment_are_in_the_order_of_what_they_are() -> None:
     frame = events(time=pd.to_datetime(["2024-03-01"] * 3, utc=True))
-    assert EventLog.from_frames(frame).user.tolist() == [1, 0, 1]
+    assert EventLog.from_frames(frame).user.tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_shuffling_the_rows_changes_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    frame = random_events(rng).drop_duplicates("time")
+    frame = random_events(rng)
+    assert frame["time"].duplicated().any()
     shuffled = frame.sample(frac=1, random_state=seed)
     first, second = EventLog.from_frames(frame), EventLog.from_frames(shuffled)
     assert first.users.ids.equals(second.users.ids)

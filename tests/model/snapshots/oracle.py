@@ -37,7 +37,13 @@ class Oracle:
 
     def past(self, entity: str, key: str, cutoff: pd.Timestamp) -> pd.DataFrame:
         own = self.events[self.events[entity] == key]
-        return own[own["time"] <= cutoff].sort_values("time", kind="stable")
+        known = own[own["time"] <= cutoff]
+        what = known[["time", "user", "item", "event_type"]].assign(
+            units=units(known),
+            price=known["price"].fillna(-1),
+            value=(known["quantity"] * known["price"]).fillna(0),
+        )
+        return known.loc[what.sort_values(list(what), na_position="first").index]
 
     def features(
         self, plan: FeaturePlan, key: str, cutoff: pd.Timestamp
