@@ -20,6 +20,7 @@ from model.evaluation import Report, TaskGraph
 from model.events import Entities, EventLog, to_microseconds
 from model.prediction.candidates import candidate_pairs
 from model.snapshots import Inputs, SnapshotReader, reader_of
+from model.snapshots.history import History
 from model.tasks import EntityKind, Task
 
 CHUNK_ROWS = 4096
@@ -131,8 +132,7 @@ class Predictor:
         reader, cutoff_us = self._reader(log), self._cutoff_us(cutoff_at)
         read = reader.user_inputs if entity == "user" else reader.item_inputs
         inputs = [read(codes[part], cutoff_us) for part in _chunks(len(codes))]
-        history = reader.history(entity)
-        cold = history.index.position(codes, cutoff_us) == history.index.offsets[codes]
+        cold = _without_events(reader.history(entity), codes, cutoff_us)
         return self._answer(reader, entity, tasks, inputs, ids, None, cold)
 
     def predict_pairs(
@@ -151,8 +151,10 @@ class Predictor:
         inputs = [
             reader.pair_inputs(users[part], items[part], cutoff_us) for part in _chunks(len(users))
         ]
-        index = reader.users.index
-        cold = index.position(users, cutoff_us) == index.offsets[users]
+        cold = _without_events(reader.users, users, cutoff_us)
+        if not log.has_time:
+            # Then the item's other events say as much of a pair as the user's.
+            cold &= _without_events(reader.items, items, cutoff_us)
         return self._answer(reader, entity, tasks, inputs, user_ids, item_ids, cold)
 
     def candidate_pairs(
@@ -250,6 +252,16 @@ class Predictor:
 def _chunks(rows: int) -> Iterator[slice]:
     for start in range(0, rows, CHUNK_ROWS):
         yield slice(start, start + CHUNK_ROWS)
+
+
+def _without_events(
+    history: History, codes: NDArray[np.int64], cutoff_us: int
+) -> NDArray[np.bool_]:
+    """(R,) who had no event by the cutoff."""
+    nothing: NDArray[np.bool_] = (
+        history.index.position(codes, cutoff_us) == history.index.offsets[codes]
+    )
+    return nothing
 
 
 def _known_codes(table: Entities, ids: Sequence[str], noun: str) -> NDArray[np.int64]:
