@@ -16,6 +16,7 @@ from app.ingest.row_keys import Keys, text_keys
 
 RANGE_ROWS = 2**21
 """So many keys are compared at once; they are spread evenly."""
+_GROUPS = 64
 
 
 def new_events(staged: Path, rows: int, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
@@ -28,8 +29,8 @@ def new_events(staged: Path, rows: int, parts: Sequence[PartFile]) -> NDArray[np
     for number in range(ranges):
         keyspace = _Range(2**64 * number // ranges, 2**64 * (number + 1) // ranges - 1)
         keys, positions = _staged_keys(staged, keyspace)
-        known = pd.Series(keys).duplicated(keep="first").to_numpy()
-        keep[positions[known | _is_stored(keys, parts, keyspace)]] = False
+        known = _is_repeated(keys) | _is_stored(keys, parts, keyspace)
+        keep[positions[known]] = False
     return keep
 
 
@@ -96,6 +97,18 @@ def _staged_keys(staged: Path, keyspace: _Range) -> tuple[Keys, NDArray[np.int64
         done += len(keys)
     keys, rows = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return keys, rows
+
+
+def _is_repeated(keys: Keys) -> NDArray[np.bool_]:
+    """Which of these keys came before among them."""
+    # By groups whose hash tables fit into the processor's cache: several times faster.
+    group = (keys & np.uint64(_GROUPS - 1)).astype(np.uint8)
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=_GROUPS))
+    repeated = np.empty(len(keys), dtype=bool)
+    for rows in np.split(order, ends[:-1]):
+        repeated[rows] = pd.Series(keys[rows]).duplicated(keep="first").to_numpy()
+    return repeated
 
 
 def _is_stored(keys: Keys, parts: Sequence[PartFile], keyspace: _Range) -> NDArray[np.bool_]:

@@ -59,6 +59,8 @@ def _check_chunk(decoder: codecs.IncrementalDecoder, chunk: bytes, offset: int, 
             "binary, or text in UTF-16"
         )
     kept = len(decoder.getstate()[0])
+    if kept == 0 and chunk.isascii():
+        return
     try:
         decoder.decode(chunk)
     except UnicodeDecodeError as error:
