@@ -1,0 +1,72 @@
+"""The first example, only longer: a table without times is imported, learned and asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from app.settings import Settings
+from app.worker.loop import run_worker
+from tests.app.api.uploads import make_dataset, uploaded
+from tests.app.worker.test_training import ended, submit
+
+USER, ITEM, INTERACTION = "用户ID", "商品ID", "用户与商品的交互信息"
+KINDS = ("购买", "收藏", "浏览")
+
+
+@pytest.fixture
+def worker(settings: Settings) -> Iterator[None]:
+    stopping = threading.Event()
+    given = settings.model_copy(update={"job_threads": 1})
+    thread = threading.Thread(target=run_worker, args=(given, stopping))
+    thread.start()
+    yield
+    stopping.set()
+    thread.join()
+
+
+def interactions() -> pd.DataFrame:
+    """1,000 rows in the shape of the first example; users differ in what they like to do."""
+    random = np.random.default_rng(0)
+    user, item = random.integers(0, 80, 1000), random.integers(0, 30, 1000)
+    kind = np.where(random.random(1000) < 0.7, user % 3, random.integers(0, 3, 1000))
+    return pd.DataFrame(
+        {
+            USER: [f"U{number}" for number in user],
+            ITEM: [f"I{number}" for number in item],
+            INTERACTION: np.array(KINDS)[kind],
+        }
+    )
+
+
+@pytest.mark.slow
+def test_a_table_of_interactions_is_learned(client: TestClient, worker: None) -> None:
+    table = interactions()
+    make_dataset(client)
+    report = uploaded(client, table.to_csv(index=False))
+    distinct = len(table.drop_duplicates())
+    assert (report["rows_read"], report["rows_accepted"]) == (1000, distinct)
+    target = {"kind": "column", "column": INTERACTION}
+    for entity in ("user", "pair"):
+        task = {"entity": entity, "target": target}
+        answer = client.put(f"/v1/datasets/shop/tasks/{entity}_does", json=task)
+        assert answer.status_code == 201, answer.text
+    job = ended(client, submit(client))
+    assert (job["state"], job["error"]) == ("succeeded", None)
+    version = client.get("/v1/datasets/shop/model-versions/1").json()
+    assert set(version["report"]["tasks"]) == {"user_does", "pair_does"}
+    one = client.get("/v1/datasets/shop/tasks/user_does/predictions/U1").json()
+    assert one["kind"] == "column"
+    assert one["best"] in KINDS
+    assert sum(one["probabilities"].values()) == pytest.approx(1)
+    pairs = [{"user": "U1", "item": f"I{number}"} for number in range(30)]
+    asked = {"tasks": ["pair_does"], "pairs": pairs}
+    several = client.post("/v1/datasets/shop/predictions", json=asked)
+    assert several.status_code == 200, several.text
+    assert len(several.json()["predictions"]) == len(pairs)  # whether the two have met or not
+    assert {answer["best"] for answer in several.json()["predictions"]} <= set(KINDS)
