@@ -32,23 +32,29 @@ def folded(parts: Iterable[Part]) -> dict[str, float]:
 
 
 def keep(parts: Iterable[Part], folder: Path) -> dict[str, float]:
-    """One file per part, rows in the order of their codes; says how many rows there are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """One file per entity kind and cutoff, rows by code; says how many rows there are."""
+    found: dict[str, list[dict[str, npt.NDArray[np.generic]]]] = {}
     rows = {f"{entity}.rows": 0.0 for entity in task.ENTITIES}
     for part in parts:
-        order = np.argsort(part.codes, kind="stable")
-        columns = {name: np.asarray(values)[order] for name, values in part.columns.items()}
-        np.savez(
-            folder / f"{part.entity}-{part.cutoff_us}.npz",
-            codes=np.asarray(part.codes)[order],
-            **columns,
-            **_padded(part, order),
-        )
-        rows[f"{part.entity}.rows"] += len(order)
+        columns = {"codes": part.codes, **part.columns, **_padded(part)}
+        cutoffs_us = np.broadcast_to(part.cutoffs_us, len(part.codes))
+        for cutoff_us in np.unique(cutoffs_us).tolist():
+            at = np.flatnonzero(cutoffs_us == cutoff_us)
+            taken = {name: np.asarray(values)[at] for name, values in columns.items()}
+            found.setdefault(f"{part.entity}-{cutoff_us}", []).append(taken)
+        rows[f"{part.entity}.rows"] += len(part.codes)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pieces in found.items():
+        order = np.argsort(np.concatenate([piece["codes"] for piece in pieces]), kind="stable")
+        whole = {
+            column: np.concatenate([piece[column] for piece in pieces])[order]
+            for column in pieces[0]
+        }
+        np.savez(folder / f"{name}.npz", **whole)
     return rows
 
 
-def _padded(part: Part, order: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.generic]]:
+def _padded(part: Part) -> dict[str, npt.NDArray[np.generic]]:
     """(R, L) per column of the sequences, the newest event last, NaN in front."""
     if part.lengths is None:
         return {}
@@ -60,7 +66,7 @@ def _padded(part: Part, order: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[n
     for name, values in part.sequences.items():
         wide = np.full((len(lengths), task.SEQUENCE_LENGTH), np.nan)
         wide[row, place] = values
-        padded[name] = wide[order]
+        padded[name] = wide
     return padded
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks import snapshot_task as task
 from benchmarks.measuring import measured, write_cost
-from benchmarks.snapshot_peers.ssmtl_engine import plan_of, read_log
-from model.snapshots import SnapshotReader
+from benchmarks.snapshot_peers.ssmtl_engine import read_log
+from model.config import Config
+from model.snapshots import SnapshotPlan, SnapshotReader
 
 USERS = 1000
 WARM_USERS = 200
@@ -42,7 +44,8 @@ def online(path: Path, users: int) -> dict[str, float]:
     """
     log = read_log(path)
     now_us = log.last_us + _SECOND_US
-    reader = SnapshotReader(log, plan_of(log, now_us))
+    config = Config(sequence_length=task.SEQUENCE_LENGTH)
+    reader = SnapshotReader(log, SnapshotPlan.from_log(log, task.TASKS, config, now_us))
     known = reader.active("user", now_us, lookback_days=36_500)
     chosen = np.random.default_rng(0).choice(known, size=min(users, len(known)), replace=False)
     whole = reader.arrays(reader.user_inputs(chosen, now_us))

@@ -7,7 +7,7 @@ undefined. So the service's columns can be compared with each peer's by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.events.ordering import ties_broken
 from model.simulation import simulate_events
+from model.simulation.log import EventColumns
 from model.simulation.process import EVENT_TYPES, NO_UNITS
 from model.tasks import Count, EntityKind, Occurs, Sum, Task
 
@@ -52,11 +54,11 @@ TASKS: tuple[Task, ...] = (
 
 @dataclass(frozen=True)
 class Part:
-    """One engine's answer for one entity kind at one cutoff: all that were active before it.
+    """Some rows of an answer; an entity has a row at each cutoff that it had events before.
 
     Attributes:
         entity: user or item.
-        cutoff_us: microseconds since 1970.
+        cutoffs_us: microseconds since 1970, (R,) or one for all.
         codes: (R,) the entities, in any order.
         columns: (R,) aggregates and labels by name.
         sequences: flat: the last events of the first row, of the second, and so on.
@@ -64,7 +66,7 @@ class Part:
     """
 
     entity: EntityKind
-    cutoff_us: int
+    cutoffs_us: npt.NDArray[np.int64] | int
     codes: npt.NDArray[np.integer]
     columns: dict[str, npt.NDArray[np.floating]]
     sequences: dict[str, npt.NDArray[np.generic]]
@@ -112,9 +114,13 @@ def cutoffs_us(last_us: int, count: int) -> tuple[int, ...]:
 
 
 def write_log(path: Path, events: int, seed: int = 0) -> None:
-    """Simulate a shop and write the raw columns of its first events, in the order of time."""
+    """Simulate a shop and write the raw columns of its first events, in the order of time.
+
+    No engine has to guess which of two events of one moment comes first: they are written in the
+    order that the service gives them.
+    """
     shop = simulate_events(round(events * _SPARE), days=LOG_DAYS, seed=seed)
-    columns = shop.chronicle.columns
+    columns = _ordered(shop.chronicle.columns)
     units = columns.units[:events].astype(np.float64)
     time_us = columns.time_us[:events] + shop.chronicle.world.days.start_us
     table = pa.table(
@@ -128,6 +134,13 @@ def write_log(path: Path, events: int, seed: int = 0) -> None:
         }
     )
     pq.write_table(table, path)
+
+
+def _ordered(columns: EventColumns) -> EventColumns:
+    names = ("user", "item", "event_type", "units", "price")
+    rows = np.arange(len(columns))
+    order = ties_broken(rows, columns.time_us, [getattr(columns, name) for name in names])
+    return EventColumns(**{f.name: getattr(columns, f.name)[order] for f in fields(columns)})
 
 
 def raw_bytes(events: int) -> int:

@@ -12,23 +12,27 @@ import pyarrow.parquet as pq
 
 from benchmarks import snapshot_task as task
 from benchmarks.snapshot_task import EVENT_TYPES, Part
-from model.config import Config
 from model.events import Entities, EventLog
 from model.events.coded import CodedEvents, log_of_coded
-from model.snapshots import SnapshotPlan, SnapshotReader
-from model.snapshots.snapshot import labels_at
+from model.snapshots import SnapshotPlan
+from model.snapshots.declarations import declared
+from model.snapshots.features import FeaturePlan
+from model.snapshots.streaming import Block, Stream
+from model.tasks import EntityKind
 
+THREADS = 2
 _BATCH_ROWS = 1 << 19
 
 
 def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
     """All parts of the task, in blocks of rows."""
     log = read_log(path)
+    plan = plan_of(log)
     moments = task.cutoffs_us(log.last_us, cutoffs)
-    reader = SnapshotReader(log, plan_of(log, moments[-1]))
     for entity in task.ENTITIES:
-        for cutoff_us in moments:
-            yield _part(reader, entity, cutoff_us)
+        tasks = [asked for asked in task.TASKS if asked.entity == entity]
+        stream = Stream(log, plan, entity, tasks, moments, log.last_us)
+        yield from map(_part, stream.blocks(threads=THREADS))
 
 
 def read_log(path: Path) -> EventLog:
@@ -65,34 +69,43 @@ def _entities(size: int) -> Entities:
     return Entities(ids=ids, attributes=pd.DataFrame(index=range(size)))
 
 
-def plan_of(log: EventLog, until_us: int) -> SnapshotPlan:
-    """What the service would read of this log; all items are known, types in the log's order."""
-    config = Config(sequence_length=task.SEQUENCE_LENGTH)
-    learned = SnapshotPlan.from_log(log, task.TASKS, config, until_us)
-    in_order = {"event_types": EVENT_TYPES}
-    return learned.model_copy(
-        update={
-            "users": learned.users.model_copy(update=in_order),
-            "items": learned.items.model_copy(update=in_order),
-            "item_ids": tuple(log.items.ids),
-        }
+def plan_of(log: EventLog) -> SnapshotPlan:
+    """What the service is asked to read: the columns of the task, every item, four event types."""
+    return SnapshotPlan(
+        users=_features("user"),
+        items=_features("item"),
+        item_ids=tuple(log.items.ids),
+        sequence_length=task.SEQUENCE_LENGTH,
     )
 
 
-def _part(reader: SnapshotReader, entity: str, cutoff_us: int) -> Part:
-    codes = reader.active(entity, cutoff_us, task.LOG_DAYS)
-    read = reader.user_inputs if entity == "user" else reader.item_inputs
-    inputs = read(codes, cutoff_us)
-    labels = labels_at(reader, entity, inputs, cutoff_us, reader.log.last_us)
-    names = [feature.name for feature in reader.features(entity)]
-    place = {name: column for column, name in enumerate(names)}
-    columns = {name: inputs.numbers[:, place[name]] for name in task.aggregate_names(entity)}
-    columns |= {asked.name: labels.of(asked) for asked in task.TASKS if asked.entity == entity}
+def _features(entity: EntityKind) -> FeaturePlan:
+    return FeaturePlan(
+        entity=entity,
+        event_types=EVENT_TYPES,
+        windows_days=task.WINDOWS_DAYS,
+        has_value=True,
+        has_quantity=True,
+        has_price=True,
+        has_annual_calendar=False,
+        seasons=(),
+        numbers=(),
+        categories={},
+        only=task.aggregate_names(entity),
+    )
+
+
+def _part(block: Block) -> Part:
+    snapshot, arrays = block.snapshot, block.arrays
+    entity, inputs = snapshot.entity, snapshot.inputs
+    plan = _features(entity)
+    columns = {d.feature.name: inputs.numbers[:, n] for n, d in enumerate(declared(plan))}
+    labels = dict(snapshot.labels)
     if entity == "item":
-        return Part(entity, cutoff_us, codes, columns, {})
-    arrays = reader.arrays(inputs)
+        return Part(entity, inputs.cutoffs_us, inputs.items, columns | labels, {})
     there = arrays["types"] > 0
     sequences = {name: arrays[name][there] for name in task.SEQUENCE_COLUMNS}
-    sequences["items"] = sequences["items"] - 1
-    sequences["types"] = sequences["types"] - 1
-    return Part(entity, cutoff_us, codes, columns, sequences, there.sum(axis=1))
+    # The codes of the model begin at one, zero is padding.
+    sequences |= {name: sequences[name] - 1 for name in ("items", "types")}
+    lengths = there.sum(axis=1)
+    return Part(entity, inputs.cutoffs_us, inputs.users, columns | labels, sequences, lengths)

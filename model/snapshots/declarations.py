@@ -45,6 +45,13 @@ _PERIOD_NOUNS: dict[PeriodName, str] = {"weekday": "weekday", "month_of_year": "
 
 def declared(plan: FeaturePlan) -> tuple[Declaration, ...]:
     """The columns of a user or an item, in order."""
+    every = _every(plan)
+    if plan.only is None:
+        return every
+    return tuple(declaration for declaration in every if declaration.feature.name in plan.only)
+
+
+def _every(plan: FeaturePlan) -> tuple[Declaration, ...]:
     if not plan.has_time:
         return (*_totals(plan), *_numbers(plan))
     return (

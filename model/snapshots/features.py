@@ -40,7 +40,8 @@ class FeaturePlan(BaseModel):
     0 is unknown or missing. `event_types` has the most frequent first, `valued_types` and
     `quantity_types` are those of them that come with money and with other quantities than 1.
     `own_periods` are the cycles whose shares of the entity's past are features, `affinities` the
-    most frequent values of the counterparts' attributes, whose shares are.
+    most frequent values of the counterparts' attributes, whose shares are. `only` names the
+    features that are read; None is all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +61,7 @@ class FeaturePlan(BaseModel):
     quantity_types: tuple[str, ...] = ()
     own_periods: tuple[PeriodName, ...] = ()
     affinities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    only: tuple[str, ...] | None = None
 
     @property
     def counterpart(self) -> EntityKind:

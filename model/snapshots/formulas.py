@@ -7,6 +7,7 @@ quantities, and the formulas are worked out by the same code for both.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -208,6 +209,12 @@ def quantities(formula: Formula) -> tuple[Quantity, ...]:
             return (Bin(histogram, code), Bin(histogram, None))
         case _:
             return ()
+
+
+def look_at_counterparts(declarations: Iterable[Declaration]) -> bool:
+    """Whether a formula needs what is known of the counterparts."""
+    needed = (quantity for d in declarations for quantity in quantities(d.formula))
+    return any(isinstance(quantity, Recent) and quantity.what for quantity in needed)
 
 
 def of_owner(owner: EntityKind, feature: Feature) -> Feature:

@@ -18,7 +18,7 @@ from model.snapshots.aggregates import FeatureReader
 from model.snapshots.choices import Choices
 from model.snapshots.declarations import declared, declared_features, declared_of_pairs
 from model.snapshots.features import UNKNOWN, FeaturePlan, SnapshotPlan
-from model.snapshots.formulas import Declaration, Feature
+from model.snapshots.formulas import Declaration, Feature, look_at_counterparts
 from model.snapshots.history import History, Rows
 from model.snapshots.inputs import Inputs
 from model.snapshots.scan_tables import Source
@@ -37,12 +37,21 @@ class SnapshotReader:
         log: the events.
         plan: what the model was made with.
         use_compiler: without it the features are computed in NumPy, the same bit for bit.
+        whole: the log that `log` has some entities' events of; left out: `log` itself.
     """
 
-    def __init__(self, log: EventLog, plan: SnapshotPlan, *, use_compiler: bool = COMPILED) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        plan: SnapshotPlan,
+        *,
+        use_compiler: bool = COMPILED,
+        whole: EventLog | None = None,
+    ) -> None:
         self.log = log
         self.plan = plan
         self._use_compiler = use_compiler
+        self._whole = log if whole is None else whole
 
     @cached_property
     def users(self) -> History:
@@ -94,15 +103,18 @@ class SnapshotReader:
 
     @cached_property
     def _user_features(self) -> FeatureReader:
-        log = self.log
-        source = Source(log, log.user_events, log.users, log.items, log.item_events)
-        return self._feature_reader(source, self.plan.users, declared(self.plan.users))
+        log, declarations = self._whole, declared(self.plan.users)
+        # An index that nobody asks for is not made.
+        others = log.item_events if look_at_counterparts(declarations) else None
+        source = Source(log, self.log.user_events, log.users, log.items, others)
+        return self._feature_reader(source, self.plan.users, declarations)
 
     @cached_property
     def _item_features(self) -> FeatureReader:
-        log = self.log
-        source = Source(log, log.item_events, log.items, log.users, log.user_events)
-        return self._feature_reader(source, self.plan.items, declared(self.plan.items))
+        log, declarations = self._whole, declared(self.plan.items)
+        others = log.user_events if look_at_counterparts(declarations) else None
+        source = Source(log, self.log.item_events, log.items, log.users, others)
+        return self._feature_reader(source, self.plan.items, declarations)
 
     @cached_property
     def _pair_features(self) -> FeatureReader:

@@ -19,13 +19,17 @@ def write_raw_log(path: Path, events: int = 4000, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     midnights = rng.integers(0, DAYS, events) * DAY_US
     between = rng.integers(0, DAYS * DAY_US, events)
-    time_us = np.sort(START_US + np.where(rng.random(events) < 0.2, midnights, between))
+    time_us = START_US + np.where(rng.random(events) < 0.2, midnights, between)
+    # Squared, so that some users and items have few events.
+    user = (rng.random(events) ** 2 * USERS).astype(np.int32)
+    item = (rng.random(events) ** 2 * ITEMS).astype(np.int32)
+    order = np.lexsort((item, user, time_us))
+    time_us, user, item = time_us[order], user[order], item[order]
     quantity = rng.integers(1, 5, events).astype(np.float64)
     table = pa.table(
         {
-            # Squared, so that some users and items have few events.
-            "user": pa.array((rng.random(events) ** 2 * USERS).astype(np.int32)),
-            "item": pa.array((rng.random(events) ** 2 * ITEMS).astype(np.int32)),
+            "user": pa.array(user),
+            "item": pa.array(item),
             "time": pa.array(time_us).cast(pa.timestamp("us", tz="UTC")),
             "event_type": pa.array(rng.integers(0, 4, events).astype(np.int8)),
             "quantity": pa.array(quantity, mask=rng.random(events) < 0.5),
