@@ -150,6 +150,18 @@ def test_a_cancelled_job_needs_nothing(
     assert files.orphans() == {f"{files.own}/checkpoints/{job_id}"}
 
 
+def test_a_file_whose_row_is_not_committed_yet_is_protected_by_the_grace_time(
+    files: Files, session_factory: Sessions, dataset: Dataset
+) -> None:
+    with session_factory() as session:
+        add_events(session, session.get_one(Dataset, dataset.id))
+        part = session.scalars(select(Part)).one().path
+        files.make(part)
+        assert files.orphans(later_s=0) == set()
+        session.rollback()
+    assert files.orphans() == {part}
+
+
 def test_a_row_that_is_committed_after_the_listing_counts(
     files: Files, session_factory: Sessions, dataset: Dataset
 ) -> None:
