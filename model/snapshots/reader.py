@@ -95,7 +95,8 @@ class SnapshotReader:
         )
 
     @cached_property
-    def _categories(self) -> dict[EntityKind, Codes]:
+    def category_codes(self) -> dict[EntityKind, Codes]:
+        """(entities, categorical attributes) the plan's codes, of users and of items."""
         return {
             "user": _category_codes(self.log.users, self.plan.users),
             "item": _category_codes(self.log.items, self.plan.items),
@@ -144,7 +145,7 @@ class SnapshotReader:
             cutoffs_us=cutoffs_us,
             ends=ends,
             numbers=self._user_features.read(users, ends, cutoffs_us),
-            categories=self._categories["user"][users],
+            categories=self.category_codes["user"][users],
             item_codes=np.zeros(len(users), dtype=np.int64),
         )
 
@@ -158,7 +159,7 @@ class SnapshotReader:
             cutoffs_us=cutoffs_us,
             ends=np.zeros(len(items), dtype=np.int64),
             numbers=self._item_features.read(items, ends, cutoffs_us),
-            categories=self._categories["item"][items],
+            categories=self.category_codes["item"][items],
             item_codes=self.item_codes[items],
         )
 
