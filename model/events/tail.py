@@ -67,6 +67,18 @@ class LogWithTail:
         others = self._items if of_user else self._users
         return self._joined(base, code, tail, codes.own(code), others)
 
+    def tail_of(
+        self, kind: Literal["user", "item"], codes: Codes
+    ) -> tuple[EntityEvents, NDArray[np.int64]]:
+        """The tail's own events of all users or items, and the entities there of these codes.
+
+        An entity is -1 where the tail has none.
+        """
+        events, known = (
+            (self._by_user, self._users) if kind == "user" else (self._by_item, self._items)
+        )
+        return events, np.array([known.own(code) for code in codes.tolist()], dtype=np.int64)
+
     def events_of_pair(self, user: int, item: int) -> EntityEvents:
         """The events of one pair, by the codes of its user and item."""
         base = self.base.pair_events

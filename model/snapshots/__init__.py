@@ -1,5 +1,6 @@
 """Snapshots: features and labels of many entities at cutoffs, and the folds in time."""
 
+from model.snapshots.cold import take_cold_snapshot
 from model.snapshots.cutoffs import final_part, folds, watermark_us
 from model.snapshots.declarations import declared_features
 from model.snapshots.features import SnapshotPlan
@@ -7,6 +8,7 @@ from model.snapshots.fold_parts import Fold, FoldPart
 from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
+from model.snapshots.online import OnlineReader
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
 from model.snapshots.seasons import Season
@@ -20,6 +22,7 @@ __all__ = [
     "FoldPart",
     "Inputs",
     "Label",
+    "OnlineReader",
     "PeriodLabels",
     "Season",
     "SeasonalNaive",
@@ -33,6 +36,7 @@ __all__ = [
     "plan_of",
     "reader_of",
     "shop_shares",
+    "take_cold_snapshot",
     "take_snapshot",
     "watermark_us",
 ]

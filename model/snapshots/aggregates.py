@@ -7,11 +7,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.compiled import COMPILED
+from model.events import EntityEvents
 from model.snapshots import scan_kernel, scan_numpy
 from model.snapshots.features import FeaturePlan
 from model.snapshots.formulas import Declaration, Feature, Recent, quantities
@@ -35,8 +37,30 @@ _BLOCK_BYTES = 1 << 22
 """Of totals at a time: they stay in the processor's cache while they are read."""
 
 
+_Columns = tuple[
+    Longs,
+    NDArray[np.int16],
+    NDArray[np.int32],
+    NDArray[np.float64],
+    Longs,
+    Longs,
+    NDArray[np.int32],
+]
+
+
+class Counterparts(Protocol):
+    """Says what is known at a cutoff of those whom an entity met."""
+
+    def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
+        """See `RecentCounterparts.sums`."""
+
+
 class FeatureReader:
     """Reads the declared features of an entity kind.
+
+    Attributes:
+        features: F of them, in order.
+        recents: what they need to know of counterparts.
 
     Args:
         source: events and tables.
@@ -60,9 +84,29 @@ class FeatureReader:
         self._layout = ScanLayout.of(plan.event_types, needed)
         self._transform = Transform(declarations, self._layout)
         self._given = GivenColumns(declarations, source.table, source.log.first_us)
-        self._wanted = [q.what for q in needed if isinstance(q, Recent) and q.what is not None]
+        self.recents = tuple(q.what for q in needed if isinstance(q, Recent) and q.what)
         self._use_compiler = use_compiler
         self._scratch = threading.local()
+
+    def read_one(
+        self, events: EntityEvents, entity: int, cutoff_us: int, counterparts: Counterparts
+    ) -> NDArray[np.float32]:
+        """The features of one entity from events that are given.
+
+        Args:
+            events: an index whose entity 0 it is.
+            entity: its code in the table, -1 for one that is not there.
+            cutoff_us: no event after it is looked at.
+            counterparts: what is known of those whom it met.
+
+        Shape:
+            returns: (1, F)
+        """
+        cutoffs_us = np.array([cutoff_us])
+        ends = events.position(np.zeros(1, dtype=np.int64), cutoffs_us)
+        rows = ScanRows(events.offsets[:1], ends, cutoffs_us)
+        totals = self._totals(rows, events, counterparts)
+        return self._transform.read(totals, self._given.read(np.array([entity]), cutoffs_us))
 
     def read(self, entities: Longs, ends: Longs, cutoffs_us: Longs) -> NDArray[np.float32]:
         """The features of R rows.
@@ -86,32 +130,44 @@ class FeatureReader:
 
     def _read(self, entities: Longs, ends: Longs, cutoffs_us: Longs) -> NDArray[np.float32]:
         starts = np.where(entities >= 0, self._source.events.offsets[entities], ends)
-        totals = self.totals(ScanRows(starts, ends, cutoffs_us))
+        rows = ScanRows(starts, ends, cutoffs_us)
+        totals = self._totals(rows, self._source.events, self._counterparts)
         return self._transform.read(totals, self._given.read(entities, cutoffs_us))
 
-    def totals(self, rows: ScanRows) -> Floats:
+    def _totals(
+        self, rows: ScanRows, events: EntityEvents, counterparts: Counterparts | None
+    ) -> Floats:
         """(R, Q) what the scan finds, counterparts included."""
         place = self._layout.places.recent
         last = RECENT_EVENTS if place >= 0 else 0
         totals = np.zeros((len(rows), self._layout.width))
         recent = np.full((len(rows), last), -1, dtype=np.int32)
         if self._use_compiler:
-            self._fill(rows, totals, recent)
+            self._fill(rows, events, totals, recent)
         else:
-            scan_numpy.fill(self._tables, self._source.events, rows, totals, recent)
-        if place >= 0:
-            for name, sums in self._counterparts.sums(recent, rows.cutoffs_us).items():
+            scan_numpy.fill(self._tables, events, rows, totals, recent)
+        if place >= 0 and counterparts is not None:
+            for name, sums in counterparts.sums(recent, rows.cutoffs_us).items():
                 totals[:, place + 1 + RECENTS.index(name)] = sums
         return totals
 
-    def _fill(self, rows: ScanRows, totals: Floats, recent: NDArray[np.int32]) -> None:
+    def _fill(
+        self,
+        rows: ScanRows,
+        events: EntityEvents,
+        totals: Floats,
+        recent: NDArray[np.int32],
+    ) -> None:
         tables = self._tables
-        stamps, stamp = self._stamps(len(rows))
+        is_whole = events is self._source.events
+        columns = self._columns if is_whole else _plain_columns(events)
+        met = 0 if is_whole else int(events.counterpart.max(initial=-1)) + 1
+        stamps, stamp = self._stamps(len(rows), max(met, self._counterpart_codes))
         scan_kernel.fill(
             rows.starts,
             rows.ends,
             rows.cutoffs_us,
-            *self._columns,
+            *columns,
             tables.places,
             tables.edges_us,
             tables.type_codes,
@@ -127,46 +183,45 @@ class FeatureReader:
             recent,
         )
 
-    def _stamps(self, rows: int) -> tuple[Longs, int]:
+    def _stamps(self, rows: int, size: int) -> tuple[Longs, int]:
         """This thread's stamps, none of them above the number beside."""
         stamps: Longs | None = getattr(self._scratch, "stamps", None)
-        if stamps is None or self._scratch.used + rows >= np.iinfo(np.int32).max:
-            counterpart = self._source.events.counterpart
-            stamps = np.zeros(int(counterpart.max(initial=-1)) + 1, dtype=np.int64)
+        is_full = stamps is not None and self._scratch.used + rows >= np.iinfo(np.int32).max
+        if stamps is None or is_full or len(stamps) < size:
+            stamps = np.zeros(size, dtype=np.int64)
             self._scratch.stamps, self._scratch.used = stamps, 0
         used: int = self._scratch.used
         self._scratch.used += rows
         return stamps, used
 
     @cached_property
-    def _columns(
-        self,
-    ) -> tuple[
-        Longs,
-        NDArray[np.int16],
-        NDArray[np.int32],
-        NDArray[np.float64],
-        Longs,
-        Longs,
-        NDArray[np.int32],
-    ]:
-        """The events' columns that the compiled scan reads; plain arrays, also of mapped files."""
-        events = self._source.events
-        return (
-            np.asarray(events.time_us),
-            np.asarray(events.event_type),
-            np.asarray(events.counterpart),
-            np.asarray(events.units),
-            np.asarray(events.value_cents),
-            np.asarray(events.price_cents),
-            np.asarray(events.local_minute),
-        )
+    def _columns(self) -> _Columns:
+        return _plain_columns(self._source.events)
 
     @cached_property
-    def _counterparts(self) -> RecentCounterparts:
-        assert self._source.others is not None
-        return RecentCounterparts(self._source.others, self._wanted)
+    def _counterpart_codes(self) -> int:
+        """No code of a counterpart is as great as this."""
+        return int(self._source.events.counterpart.max(initial=-1)) + 1
+
+    @cached_property
+    def _counterparts(self) -> RecentCounterparts | None:
+        if self._source.others is None:
+            return None
+        return RecentCounterparts(self._source.others, self.recents)
 
     @cached_property
     def _tables(self) -> ScanTables:
         return scan_tables(self._layout, self._plan, self._source)
+
+
+def _plain_columns(events: EntityEvents) -> _Columns:
+    """The events' columns that the compiled scan reads; plain arrays, also of mapped files."""
+    return (
+        np.asarray(events.time_us),
+        np.asarray(events.event_type),
+        np.asarray(events.counterpart),
+        np.asarray(events.units),
+        np.asarray(events.value_cents),
+        np.asarray(events.price_cents),
+        np.asarray(events.local_minute),
+    )

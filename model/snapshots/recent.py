@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.compiled import COMPILED, compiled_as
 from model.events import MICROSECONDS_PER_DAY, EntityEvents
-from model.snapshots.scan import RECENTS
+from model.snapshots.scan import NEVER_US, RECENTS
 
 Longs = NDArray[np.int64]
 
@@ -59,7 +59,7 @@ class RecentCounterparts:
         found = {}
         for name in self._wanted:
             numbers = np.zeros(recent_RL.shape, dtype=np.int64)
-            numbers[there] = self._numbers(name, codes, cutoffs_us[row])
+            numbers[there] = self.numbers(name, codes, cutoffs_us[row])
             found[name] = numbers.sum(axis=1)
         return found
 
@@ -75,18 +75,20 @@ class RecentCounterparts:
         everyone = np.tile(np.arange(len(self._others)), len(moments_us))
         at_us = np.repeat(moments_us, len(self._others))
         shape = (len(moments_us), len(self._others))
-        tables = {n: self._numbers(n, everyone, at_us).reshape(shape) for n in self._wanted}
+        tables = {n: self.numbers(n, everyone, at_us).reshape(shape) for n in self._wanted}
         self._known = moments_us, tables
         return tables
 
-    def _numbers(self, name: str, codes: Longs, cutoffs_us: Longs) -> Longs:
+    def numbers(self, name: str, codes: Longs, cutoffs_us: Longs) -> Longs:
+        """(R,) one of `RECENTS` of each of these counterparts."""
         others = self._others
         ends = others.position(codes, cutoffs_us)
         if name == "events_30d":
             return ends - others.position(codes, cutoffs_us - _MONTH_US)
         if name == "since_last_us":
             known = ends > others.offsets[codes]
-            return np.where(known, cutoffs_us - others.time_us[np.where(known, ends - 1, 0)], 0)
+            since_us = cutoffs_us - others.time_us[np.where(known, ends - 1, 0)]
+            return np.where(known, since_us, NEVER_US)
         return _slices_sum(others.value_cents, others.position(codes, cutoffs_us - _YEAR_US), ends)
 
 

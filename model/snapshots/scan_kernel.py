@@ -328,7 +328,9 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                 elif other < 0:
                     continue
                 else:
-                    code = np.int64(codes_HC[histograms_H6[h, 1], other])
+                    code = np.int64(-1)
+                    if other < codes_HC.shape[1]:  # else one that came after the tables
+                        code = np.int64(codes_HC[histograms_H6[h, 1], other])
                 amount = 1.0
                 if histograms_H6[h, 3] == 1:
                     amount = max(units_E[slot], 0.0)

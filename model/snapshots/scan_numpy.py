@@ -185,11 +185,14 @@ class _Walk:
         chosen = np.flatnonzero(is_chosen)
         slots = self.slot[chosen]
         if source == BY_DAY:
-            known = np.clip(self.day[chosen] - self.tables.first_day, 0, None)
+            day = np.clip(self.day[chosen] - self.tables.first_day, 0, None)
             days = self.tables.day_codes.shape[1]
-            codes = self.tables.day_codes[table, np.minimum(known, days - 1)].astype(np.int64)
+            codes = self.tables.day_codes[table, np.minimum(day, days - 1)].astype(np.int64)
         elif source == BY_COUNTERPART:
-            codes = self.tables.counterpart_codes[table, self.counterpart[chosen]].astype(np.int64)
+            known = self.tables.counterpart_codes[table]
+            met = self.counterpart[chosen]
+            is_there = met < len(known)  # else one that came after the tables
+            codes = np.where(is_there, known[np.where(is_there, met, 0)], -1).astype(np.int64)
         else:
             codes = self.events.local_minute[slots].astype(np.int64) % 1440 // 60
         amounts = np.maximum(self.events.units[slots], 0) if of_units else np.ones(len(chosen))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.compiled import COMPILED
+from model.events import EntityEvents
 from model.snapshots.history import History
 from model.snapshots.sequence_gathering import gather, gather_in_numpy
 
@@ -68,7 +69,11 @@ class SequenceReader:
         self._item_codes = np.append(item_codes, 0)  # no item, -1, reads the last entry
 
     def read(
-        self, users: NDArray[np.int64], ends: NDArray[np.int64], cutoffs_us: NDArray[np.int64]
+        self,
+        users: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        cutoffs_us: NDArray[np.int64],
+        events: EntityEvents | None = None,
     ) -> Sequences:
         """The last events before each row's end slot.
 
@@ -76,8 +81,10 @@ class SequenceReader:
             users: (R,) codes.
             ends: (R,) first slot after the cutoff, from `History.end`.
             cutoffs_us: (R,)
+            events: other ones than the history's, of the same items and types.
         """
-        events, shape = self._events, (len(users), self._length)
+        events = self._events if events is None else events
+        shape = (len(users), self._length)
         items, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         days, money = np.zeros(shape), np.zeros(shape)
         self._gather(

@@ -6,7 +6,7 @@ import pytest
 from model.events import MICROSECONDS_PER_DAY
 from model.snapshots import recent
 from model.snapshots.recent import RecentCounterparts
-from model.snapshots.scan import RECENTS
+from model.snapshots.scan import NEVER_US, RECENTS
 from tests.model.made_logs import START_US, random_log
 
 DAY = MICROSECONDS_PER_DAY
@@ -43,6 +43,6 @@ def test_what_is_summed_is_what_is_known_at_the_cutoff() -> None:
         for code in met[row][met[row] >= 0]:
             own = (log.item == code) & (log.time_us <= cutoff_us)
             events += int((own & (log.time_us > cutoff_us - 30 * DAY)).sum())
-            since_us += cutoff_us - int(log.time_us[own].max()) if own.any() else 0
+            since_us += cutoff_us - int(log.time_us[own].max()) if own.any() else NEVER_US
             cents += int(log.value_cents[own & (log.time_us > cutoff_us - 365 * DAY)].sum())
         assert [found[name][row] for name in RECENTS] == [events, since_us, cents]
