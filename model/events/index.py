@@ -1,4 +1,4 @@
-"""The events of each entity, side by side and in the order of (time, row): CSR layout.
+"""The events of each entity, side by side and in the order of the log: CSR layout.
 
 Whether an event is before or after a cutoff is decided in one place, `EntityEvents.position`:
 an event at the cutoff itself is before it.
