@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.ingest.parts import PartFile
 from app.ingest.row_keys import Keys, text_keys
 
-RANGE_ROWS = 2**21
+RANGE_ROWS = 2**20
 """So many keys are compared at once; they are spread evenly."""
 _GROUPS = 64
 
@@ -83,7 +83,10 @@ class _Range:
     last: int
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
-        within: NDArray[np.bool_] = (keys >= np.uint64(self.first)) & (keys <= np.uint64(self.last))
+        # Below the first one the difference is huge.
+        within: NDArray[np.bool_] = keys - np.uint64(self.first) <= np.uint64(
+            self.last - self.first
+        )
         return within
 
 
@@ -127,8 +130,9 @@ def _is_stored(keys: Keys, parts: Sequence[PartFile], keyspace: _Range) -> NDArr
 
 
 def _key_batches(path: Path) -> Iterator[Keys]:
-    for batch in pq.ParquetFile(path).iter_batches(columns=["key"]):
-        yield batch.column(0).to_numpy()
+    file = pq.ParquetFile(path)  # by groups: its own batches would read far ahead
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group, columns=["key"], use_threads=False).column(0).to_numpy()
 
 
 def _group_ids(file: pq.ParquetFile, group: int, entity: str) -> Keys:

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+
 from app.errors import FieldError, Invalid
 from app.ingest.ahead import made_ahead
 from app.ingest.blocks import Upload, open_upload
@@ -100,6 +102,7 @@ def stage(
             rows_read += checked.rows_read
             log.add(checked.rejections)
             writer.add(checked.rows)
+    pa.default_memory_pool().release_unused()  # looking for duplicates needs some
     staged = Staged(
         table=table,
         rows_path=writer.path,
