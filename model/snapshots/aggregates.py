@@ -1,6 +1,6 @@
 """Reads the declared features of some rows: scan, formulas, and what no scan gives."""
 
-# R rows, F features, Q quantities
+# R rows, F features, Q tallies
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from model.compiled import COMPILED
 from model.events import EntityEvents
 from model.snapshots import scan_kernel, scan_numpy
 from model.snapshots.features import FeaturePlan
-from model.snapshots.formulas import Declaration, Feature, Recent, quantities
+from model.snapshots.formulas import Declaration, Feature, Recent, tallies
 from model.snapshots.given import GivenColumns
 from model.snapshots.recent import RecentCounterparts
 from model.snapshots.scan import (
@@ -80,7 +80,7 @@ class FeatureReader:
         self.features: tuple[Feature, ...] = tuple(d.feature for d in declarations)
         self._source = source
         self._plan = plan
-        needed = [quantity for d in declarations for quantity in quantities(d.formula)]
+        needed = [tally for d in declarations for tally in tallies(d.formula)]
         self._layout = ScanLayout.of(plan.event_types, needed)
         self._transform = Transform(declarations, self._layout)
         self._given = GivenColumns(declarations, source.table, source.log.first_us)

@@ -232,9 +232,9 @@ def _prices(plan: FeaturePlan) -> Iterator[Declaration]:
             MeanLog(Total("price_cents", None, days), Total("priced_events", None, days), _CENTS),
         )
     for which in ("last", "least", "greatest"):
-        quantity = One(f"{which}_price_cents")  # type: ignore[arg-type]
+        price = One(f"{which}_price_cents")  # type: ignore[arg-type]
         yield _declare(
-            f"price_{which}", unit, f"the {which} price, NaN without one", Log(quantity, _CENTS)
+            f"price_{which}", unit, f"the {which} price, NaN without one", Log(price, _CENTS)
         )
 
 
@@ -258,10 +258,8 @@ def _quantities(plan: FeaturePlan) -> Iterator[Declaration]:
     if plan.has_quantity:
         meaning = "units of an event of a type that has quantities, NaN without one"
         for which in ("last", "greatest"):
-            quantity = One(f"{which}_units")  # type: ignore[arg-type]
-            yield _declare(
-                f"units_{which}", "log(1 + units)", f"the {which} {meaning}", Log(quantity)
-            )
+            units = One(f"{which}_units")  # type: ignore[arg-type]
+            yield _declare(f"units_{which}", "log(1 + units)", f"the {which} {meaning}", Log(units))
 
 
 def _season(season: Season) -> Iterator[Declaration]:

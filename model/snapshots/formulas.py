@@ -1,8 +1,8 @@
 """What a feature is: a name, a unit, a meaning, and a formula over what a scan of events totals.
 
-A `Quantity` is a plain total over an entity's past, exact and the same however it is summed; a
+A `Tally` is a plain total over an entity's past, exact and the same however it is summed; a
 `Formula` makes it a number that a network can read. Both backends of the scan fill the same
-quantities, and the formulas are worked out by the same code for both.
+tallies, and the formulas are worked out by the same code for both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Feature:
     meaning: str
 
 
-# Quantities: what one walk through an entity's past gives ----------------------------------------
+# Tallies: what one walk through an entity's past gives ----------------------------------------
 
 Measure = Literal[
     "events",
@@ -115,16 +115,16 @@ class Recent:
     what: Literal["events_30d", "since_last_us", "value_cents_365d"] | None
 
 
-Quantity = Total | Since | One | Bin | Recent
+Tally = Total | Since | One | Bin | Recent
 
-# Formulas: how a quantity is read ----------------------------------------------------------------
+# Formulas: how a tally is read ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Log:
-    """log(1 + quantity / divisor), with the quantity's sign."""
+    """log(1 + tally / divisor), with the tally's sign."""
 
-    quantity: Quantity
+    tally: Tally
     divisor: float = 1.0
 
 
@@ -135,10 +135,10 @@ class MeanLog:
     NaN where the count is not above `spare`.
     """
 
-    of: Quantity
-    count: Quantity
+    of: Tally
+    count: Tally
     divisor: float = 1.0
-    less: Quantity | None = None
+    less: Tally | None = None
     spare: int = 0
 
 
@@ -146,9 +146,9 @@ class MeanLog:
 class DeviationLog:
     """log(1 + standard deviation) from a sum, a sum of squares and a count less `spare`."""
 
-    squares: Quantity
-    of: Quantity
-    count: Quantity
+    squares: Tally
+    of: Tally
+    count: Tally
     spare: int = 0
 
 
@@ -194,17 +194,17 @@ class Declaration:
     formula: Formula
 
 
-def quantities(formula: Formula) -> tuple[Quantity, ...]:
+def tallies(formula: Formula) -> tuple[Tally, ...]:
     """What a formula needs from the scan."""
     match formula:
-        case Log(quantity=quantity):
-            return (quantity,)
+        case Log(tally=tally):
+            return (tally,)
         case MeanLog(of=of, count=count, less=less):
             return (of, count) if less is None else (of, count, less)
         case DeviationLog(squares=squares, of=of, count=count):
             return (squares, of, count)
         case Difference(left=left, right=right):
-            return (*quantities(left), *quantities(right))
+            return (*tallies(left), *tallies(right))
         case Share(histogram=histogram, code=code):
             return (Bin(histogram, code), Bin(histogram, None))
         case _:
@@ -213,8 +213,8 @@ def quantities(formula: Formula) -> tuple[Quantity, ...]:
 
 def look_at_counterparts(declarations: Iterable[Declaration]) -> bool:
     """Whether a formula needs what is known of the counterparts."""
-    needed = (quantity for d in declarations for quantity in quantities(d.formula))
-    return any(isinstance(quantity, Recent) and quantity.what for quantity in needed)
+    needed = (tally for d in declarations for tally in tallies(d.formula))
+    return any(isinstance(tally, Recent) and tally.what for tally in needed)
 
 
 def of_owner(owner: EntityKind, feature: Feature) -> Feature:

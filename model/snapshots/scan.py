@@ -1,4 +1,4 @@
-"""What a scan of events fills: where each quantity stands, and the tables that it reads.
+"""What a scan of events fills: where each tally stands, and the tables that it reads.
 
 A scan walks from each row's cutoff backwards through its entity's events and adds each to the
 bucket of days that it falls into; a running sum over the buckets then gives every window. It is
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY
-from model.snapshots.formulas import Bin, Histogram, One, Quantity, Recent, Since, Total
+from model.snapshots.formulas import Bin, Histogram, One, Recent, Since, Tally, Total
 
 NEVER_DAYS = 3650
 NEVER_US = NEVER_DAYS * MICROSECONDS_PER_DAY
 RECENT_EVENTS = 50
 """How many last counterparts a scan writes down."""
 NONE = -1
-"""The place of a quantity that nobody asks for."""
+"""The place of a tally that nobody asks for."""
 
 TYPED = ("events", "units", "value_cents")
 UNTYPED = ("visits", "counterparts", "price_cents", "priced_events")
@@ -72,7 +72,7 @@ class BinnedSection:
 
 @dataclass(frozen=True)
 class ScanLayout:
-    """Where each quantity stands among the columns of a scan.
+    """Where each tally stands among the columns of a scan.
 
     Attributes:
         event_types: the types that are told apart.
@@ -89,10 +89,10 @@ class ScanLayout:
     width: int
 
     @classmethod
-    def of(cls, event_types: tuple[str, ...], wanted: Iterable[Quantity]) -> ScanLayout:
+    def of(cls, event_types: tuple[str, ...], wanted: Iterable[Tally]) -> ScanLayout:
         """Room for what is wanted, and no more."""
         wanted = tuple(dict.fromkeys(wanted))
-        totals = [quantity for quantity in wanted if isinstance(quantity, Total)]
+        totals = [tally for tally in wanted if isinstance(tally, Total)]
         edges = {total.window_days for total in totals if total.window_days is not None}
         edges |= {total.skip_days for total in totals if total.skip_days}
         bins = dict.fromkeys(q.histogram for q in wanted if isinstance(q, Bin))
@@ -105,7 +105,7 @@ class ScanLayout:
         sizes |= {name: buckets for name in UNTYPED if name in measures}
         sizes["since"] = 1 + len(event_types)
         sizes["ones"] = len(ONES)
-        if any(isinstance(quantity, Recent) for quantity in wanted):
+        if any(isinstance(tally, Recent) for tally in wanted):
             sizes["recent"] = 1 + len(RECENTS)
         places, width = {}, 1
         for name in Places._fields:
@@ -122,14 +122,14 @@ class ScanLayout:
         """How many stretches of days the past is cut into."""
         return len(self.edges_days) + 1
 
-    def terms(self, quantity: Quantity) -> tuple[int, int]:
-        """The column of a quantity, and the one to take away from it (0 for none)."""
-        match quantity:
+    def terms(self, tally: Tally) -> tuple[int, int]:
+        """The column of a tally, and the one to take away from it (0 for none)."""
+        match tally:
             case Total():
-                first = self._section(quantity)
-                skipped = quantity.skip_days
+                first = self._section(tally)
+                skipped = tally.skip_days
                 return (
-                    first + self.bucket(quantity.window_days),
+                    first + self.bucket(tally.window_days),
                     first + self.bucket(skipped) if skipped else 0,
                 )
             case Since(event_type=None):

@@ -1,6 +1,6 @@
 """The scan in NumPy, for where there is no compiler, and to check the compiled one by.
 
-The events of all rows are laid side by side, each row's newest first, and every quantity is a
+The events of all rows are laid side by side, each row's newest first, and every tally is a
 `bincount` over them: it adds in that order, as the walk of the compiled scan does.
 """
 

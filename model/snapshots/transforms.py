@@ -4,7 +4,7 @@ Everything is worked out in float64 and rounded to float32 at the end. What all 
 taken in one go and all logarithms in one call, so that a single row costs microseconds.
 """
 
-# R rows, Q quantities, F features, L logarithms
+# R rows, Q tallies, F features, L logarithms
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from model.snapshots.formulas import (
     Logarithm,
     MeanLog,
     OfCutoff,
-    Quantity,
     Share,
+    Tally,
 )
 from model.snapshots.scan import ScanLayout
 
@@ -38,7 +38,7 @@ class Transform:
 
     Args:
         declarations: F of them.
-        layout: has their quantities.
+        layout: has their tallies.
     """
 
     def __init__(self, declarations: Sequence[Declaration], layout: ScanLayout) -> None:
@@ -89,14 +89,14 @@ class _Logarithms:
         self.place = {formula: column for column, formula in enumerate(in_order)}
         self._terms = _Terms(
             layout,
-            [formula.quantity for formula in plain]
+            [formula.tally for formula in plain]
             + [formula.of for formula in counted]
             + [formula.squares for formula in deviations]
             + [formula.count for formula in counted],
         )
         less = [(len(plain) + n, mean.less) for n, mean in enumerate(means) if mean.less]
         self._with_less = _columns([column for column, _ in less])
-        self._less = _Terms(layout, [quantity for _, quantity in less if quantity])
+        self._less = _Terms(layout, [tally for _, tally in less if tally])
         self._divisors = np.array(
             [f.divisor for f in plain] + [f.divisor for f in means] + [1.0] * len(deviations)
         )
@@ -130,10 +130,10 @@ class _Logarithms:
 
 
 class _Terms:
-    """Some quantities, one after the other: where they stand and what is taken away."""
+    """Some tallies, one after the other: where they stand and what is taken away."""
 
-    def __init__(self, layout: ScanLayout, quantities: Sequence[Quantity]) -> None:
-        terms = [layout.terms(quantity) for quantity in quantities]
+    def __init__(self, layout: ScanLayout, tallies: Sequence[Tally]) -> None:
+        terms = [layout.terms(tally) for tally in tallies]
         self._plus = _columns([plus for plus, _ in terms])
         self._less = _columns([column for column, (_, minus) in enumerate(terms) if minus])
         self._minus = _columns([minus for _, minus in terms if minus])
