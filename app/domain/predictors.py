@@ -19,7 +19,7 @@ from app.errors import Unavailable
 from app.ingest.index_folder import open_event_log
 from app.ingest.manifest import parts_of
 from app.ingest.parts import PartFile
-from model.errors import InvalidArtifact
+from model.errors import InvalidArtifact, InvalidIndex
 from model.events import EventLog
 from model.prediction import Predictor
 
@@ -156,7 +156,7 @@ class ModelCache:
             return open_event_log(
                 source.parts, source.dataset_name, source.time_zone, self._index_memory_mb
             )
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, InvalidIndex) as error:
             logger.error("the log of dataset %d cannot be read", source.dataset_id, exc_info=error)
             raise Unavailable(
                 f"the event log of dataset {source.dataset_name!r} cannot be read: its files are "

@@ -19,21 +19,28 @@ from model.events.ordering import ties_broken
 CANONICAL = ("user", "item", "time", "event_type", "quantity", "price", "value")
 
 
-def log_of_tables(tables: list[pa.Table], time_zone: str) -> EventLog:
-    """Sort and code the events; nobody is known but who is in them.
+def log_of_tables(
+    tables: list[pa.Table],
+    time_zone: str,
+    users: pd.DataFrame | None = None,
+    items: pd.DataFrame | None = None,
+) -> EventLog:
+    """Sort and code the events.
 
     Args:
         tables: alike, in the order of import: `user`, `item` and `event_type` are texts, plain or
             encoded; `time` is in microseconds UTC, or absent in a log without times; `quantity`,
             `price`, `value` are float64; what else there is are float64 or texts.
         time_zone: the shop's.
+        users: as for `EventLog.from_frames`; without it, those of the events are known.
+        items: likewise.
 
     Raises:
         InvalidEvents: an event has no time or type, neither user nor item, or too large an amount.
     """
     table = pa.concat_tables(tables).unify_dictionaries()
-    user, users = coded(table["user"])
-    item, items = coded(table["item"])
+    user, known_users = _entities("user", table["user"], users)
+    item, known_items = _entities("item", table["item"], items)
     event_type, types = coded(table["event_type"])
     if bool(((user < 0) & (item < 0)).any()):
         raise InvalidEvents("an event has neither a user nor an item: give at least one")
@@ -49,8 +56,8 @@ def log_of_tables(tables: list[pa.Table], time_zone: str) -> EventLog:
         order = ties_broken(order, time_us, columns)
     names = sorted(set(table.column_names) - set(CANONICAL))
     return EventLog(
-        users=Entities.of("user", users, None),
-        items=Entities.of("item", items, None),
+        users=known_users,
+        items=known_items,
         event_types=tuple(map(str, types)),
         time_zone=time_zone,
         user=user[order],
@@ -86,6 +93,14 @@ def recoded(codes: Codes, to: Codes) -> NDArray[np.int32]:
     """Codes by a table of new ones; -1 stays."""
     with_missing = np.append(to, -1).astype(np.int32)
     return with_missing[codes]
+
+
+def _entities(
+    name: str, column: pa.ChunkedArray, table: pd.DataFrame | None
+) -> tuple[NDArray[np.int32], Entities]:
+    codes, seen = coded(column)
+    entities = Entities.of(name, seen, table)
+    return (codes if table is None else recoded(codes, entities.codes(seen))), entities
 
 
 def _times(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -56,7 +56,10 @@ def build_index(
     most_events = max(1, memory_bytes // BYTES_PER_EVENT)
     with _made_whole(folder) as unfinished, TemporaryDirectory(dir=unfinished) as scratch:
         logs = [] if base is None else [base]
-        for number, some in enumerate(_gathered(tables, most_events)):
+        for number, (some, are_last) in enumerate(_gathered(tables, most_events)):
+            if are_last and not logs:  # all fit into memory
+                write_log(log_of_tables(some, time_zone, users, items), unfinished, made_from)
+                return
             partial = Path(scratch) / str(number)
             partial.mkdir()
             write_log(log_of_tables(some, time_zone), partial, ())
@@ -67,18 +70,18 @@ def build_index(
         merge(logs, unfinished, users=users, items=items, made_from=made_from, window=window)
 
 
-def _gathered(tables: Iterable[pa.Table], rows: int) -> Iterator[list[pa.Table]]:
-    """The tables in groups of about so many rows."""
+def _gathered(tables: Iterable[pa.Table], rows: int) -> Iterator[tuple[list[pa.Table], bool]]:
+    """The tables in groups of about so many rows, and whether these are the last."""
     waiting: list[pa.Table] = []
     for table in tables:
         if not len(table):
             continue
         if waiting and sum(map(len, waiting)) + len(table) > rows:
-            yield waiting
+            yield waiting, False
             waiting = []
         waiting.append(table)
     if waiting:
-        yield waiting
+        yield waiting, True
 
 
 @contextmanager
