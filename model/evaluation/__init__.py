@@ -1,6 +1,7 @@
 """Metrics and the report of a trained model."""
 
 from model.evaluation.report import (
+    ColdReport,
     Edge,
     JointReport,
     ReliabilityBin,
@@ -11,6 +12,7 @@ from model.evaluation.report import (
 )
 
 __all__ = [
+    "ColdReport",
     "Edge",
     "JointReport",
     "ReliabilityBin",

@@ -37,6 +37,17 @@ class ReliabilityBin(_Reported):
     observed: float
 
 
+class ColdReport(_Reported):
+    """A task's test on who was known, but had no event within the lookback before the cutoff."""
+
+    rows: int
+    observed_mean: float | None = Field(description="as in the report on the other rows")
+    nll: dict[Source, float] = Field(
+        description="mean negative log-likelihood in nats per source; who never had an event is "
+        "answered by the climatology"
+    )
+
+
 class TaskReport(_Reported):
     """A task's quality on held-out time."""
 
@@ -51,6 +62,9 @@ class TaskReport(_Reported):
     scores: dict[Source, Score] = Field(description="the model beside its baselines")
     reliability: tuple[ReliabilityBin, ...] = ()
     note: str | None = Field(default=None, description="what a reader should know")
+    cold: ColdReport | None = Field(
+        default=None, description="the same test on cold rows, which are in no other number"
+    )
 
     @property
     def served_score(self) -> Score:

@@ -15,6 +15,7 @@ from model.events import EventLog
 from model.network import SSMTLNetwork
 from model.snapshots import Fold, FoldPart
 from model.tasks import EntityKind
+from model.training.cold import cold_reports
 from model.training.examples import Examples
 from model.training.graph import edges_with_gain, joint_report
 from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
@@ -108,8 +109,9 @@ def _conclude(
         result.serving.update(serving)
         if seen is not None and outputs is not None:
             result.edges.extend(edges_with_gain(kind, outputs, seen, prepared.correlation[entity]))
-        if entity not in test:
+        if entity not in test or fold.test is None:
             continue
+        colds = cold_reports(network, prepared, entity, declared, serving, fold.test, config)
         tested: Outputs = outputs_of(network, kind, test[entity])
         for task in declared:
             report = report_task(
@@ -123,7 +125,8 @@ def _conclude(
                 rng,
             )
             if report is not None:
-                result.reports[task.name] = report
+                cold = colds.get(task.name)
+                result.reports[task.name] = report.model_copy(update={"cold": cold})
         joint = joint_report(kind, tested, test[entity])
         if joint is not None:
             result.joint[entity] = joint

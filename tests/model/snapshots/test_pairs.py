@@ -5,9 +5,10 @@ import pytest
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY
-from model.snapshots import SnapshotPlan, SnapshotReader
+from model.snapshots import FoldPart, SnapshotPlan, SnapshotReader, take_snapshot
 from model.snapshots.history import Rows
 from model.snapshots.pairs import POPULARITY_DAYS, popularity, recent_items, sample_pairs
+from model.tasks import Occurs, Task
 from tests.model.made_logs import START_US, random_log
 
 CUTOFF_US = START_US + 100 * MICROSECONDS_PER_DAY
@@ -116,3 +117,29 @@ def test_no_item_sold_lately_leaves_what_was_met() -> None:
     )
     assert set(rows.weights.tolist()) == {1.0}
     assert set(zip(rows.users.tolist(), rows.items.tolist(), strict=True)) <= met(reader, 0, late)
+
+
+def test_the_weighted_rate_of_the_sample_is_the_true_rate() -> None:
+    """So that a likelihood of the sampled pairs makes probabilities that hold for all pairs."""
+    reader = reader_of(0)
+    task = Task(
+        name="views", entity="pair", target=Occurs(event_type="view"), horizon_days=HORIZON_DAYS
+    )
+    part = FoldPart((CUTOFF_US,), CUTOFF_US + HORIZON_DAYS * MICROSECONDS_PER_DAY)
+    config = Config(pair_history=2, pair_negatives=2)
+    happened, weight = [], []
+    for draw in range(300):
+        rng = np.random.default_rng(draw)
+        snapshot = take_snapshot(reader, "pair", [task], part, config, rng)
+        assert snapshot is not None
+        happened.append(float((snapshot.labels["views"] * snapshot.weights).sum()))  # type: ignore[operator]
+        weight.append(float(snapshot.weights.sum()))
+    users = reader.active("user", CUTOFF_US, config.lookback_days)
+    sold = np.flatnonzero(popularity(reader.items, CUTOFF_US) > 0)
+    log = reader.log
+    ahead = (log.time_us > CUTOFF_US) & (log.time_us <= part.label_end_us) & log.is_type("view")
+    viewed = set(zip(log.user[ahead].tolist(), log.item[ahead].tolist(), strict=True))
+    every = [(int(user), int(item)) for user in users for item in sold]
+    assert np.ptp(happened) == 0, "what happens is always in the sample, once"
+    assert happened[0] == sum(pair in viewed for pair in every)
+    assert np.mean(weight) == pytest.approx(len(every), rel=0.03)
