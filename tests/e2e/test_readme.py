@@ -53,7 +53,7 @@ def outputs(address: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 
 @pytest.mark.slow
 def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) -> None:
-    shop, made, imported, declared, trained, kept_fresh, model, predicted, refused = outputs
+    shop, made, imported, declared, trained, kept_fresh, model, predicted, refused = outputs[:-1]
     assert shop.startswith("user,item,time,event_type")
     assert objects(made)[0]["name"] == "my-shop"
     *reports, profile = objects(imported)
@@ -79,6 +79,15 @@ def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) ->
     assert len(several["predictions"]) == 5
     assert objects(refused)[0]["status"] == 404
     assert "nobody" in objects(refused)[0]["detail"]
+
+
+@pytest.mark.slow
+def test_a_table_without_times_is_imported_and_asked_about(outputs: list[str]) -> None:
+    made, report, task = objects(outputs[-1])
+    assert made["has_time"] is None
+    assert (report["rows_read"], report["rows_accepted"]) == (5, 5)
+    assert any("no times" in note for note in report["notes"])
+    assert task["target"]["column"] == "用户与商品的交互信息"
 
 
 @pytest.mark.slow
