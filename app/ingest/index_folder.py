@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
+import pyarrow as pa
+
 from app.ingest.entity_frames import entity_frame
 from app.ingest.event_tables import EventTables
 from app.ingest.parts import PartFile
@@ -86,6 +88,7 @@ def _opened_or_made(
         base=base,
         memory_bytes=memory_mb * 2**20,
     )
+    pa.default_memory_pool().release_unused()
     log = EventLog.open(folder)
     _remove_older(folder, names)
     return log
