@@ -39,7 +39,8 @@ def _known_zone(name: str) -> str:
 
 class NewDataset(BaseModel):
     """A dataset to be made. All of the mapping may be left out for files with the default names
-    `user_id`, `item_id`, `time`, `event_type`, `quantity`, `price`, `value`, `event_id`.
+    `user_id`, `item_id`, `time`, `event_type`, `quantity`, `price`, `value`, `event_id`, or for
+    `用户ID`, `商品ID`, `时间` and the like.
     """
 
     model_config = ConfigDict(
