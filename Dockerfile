@@ -33,7 +33,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 # The machine code lies beside the modules, which nobody can write to later; for any processor.
 ENV NUMBA_CPU_NAME=generic
-RUN /opt/ssmtl/bin/python3 -I -c "import model.snapshots, model.compiled as c; c.compile_all()"
+RUN /opt/ssmtl/bin/python3 -I -c "import app.ingest.compiled_keys, model.snapshots, model.compiled as c; c.compile_all()"
 
 
 FROM ${BASE_IMAGE}
