@@ -10,8 +10,8 @@ import httpx
 from model.simulation import simulate_shop
 
 SMALL = {
-    "max_epochs": 3,
-    "max_steps_per_epoch": 8,
+    "max_epochs": 5,
+    "max_steps_per_epoch": 20,
     "max_cutoffs": 4,
     "max_rows": 2000,
     "width": 16,

@@ -19,6 +19,9 @@ from benchmarks.chaos.ground import Ground, child_of
 from benchmarks.chaos.scenarios import Figures
 
 _PAUSE_S = (0.5, 5.0)
+_LOOK_S = 0.05
+_STAGES = (None, "training", "training", "testing", "predict")
+"""In which of them the next victim must be; None: in any."""
 
 
 @dataclass
@@ -35,13 +38,15 @@ class _Killer:
     killed: int = 0
     lost_work_s: list[float] = field(default_factory=list)
 
-    def strike(self) -> None:
-        """Kill one, if somebody is in the middle of a job."""
+    def strike(self, stage: str | None) -> bool:
+        """Kill one that is in the middle of a job, in this stage of it, if there is one."""
         spared = MAX_LOSSES - 1
         running = [
             row
             for row in history.jobs(self.ground, self.ids)
-            if row.state == "running" and row.losses < spared
+            if row.state == "running"
+            and row.losses < spared
+            and stage in (None, row.progress.get("stage"))
         ]
         for row in self.rng.sample(running, len(running)):
             worker = next((w for w in self.workers if f"-{w.pid}-" in (row.worker or "")), None)
@@ -57,7 +62,8 @@ class _Killer:
                 self.workers.remove(worker)
                 self.workers.append(self.ground.start_worker())
             self.killed += 1
-            return
+            return True
+        return False
 
     def _note_lost_work(self, row: Job) -> None:
         """How old the newest checkpoint is of a training that is in the middle of its steps."""
@@ -84,9 +90,13 @@ def kill_at_random(
     started = [ground.start_worker() for _ in range(workers)]
     ids = [shop.submit(client, datasets[n % len(datasets)]) for n in range(jobs)]
     killer = _Killer(ground, ids, started, rng)
-    while killer.killed < kills and not _all_ended(ground, ids):
+    while killer.killed < kills:
         time.sleep(rng.uniform(*_PAUSE_S))
-        killer.strike()
+        stage = rng.choice(_STAGES)
+        while not killer.strike(stage) and not _all_ended(ground, ids):
+            time.sleep(_LOOK_S)
+        if _all_ended(ground, ids):
+            break
     ended = history.wait_until_ended(ground, ids)
     results = history.results(ground, ids)
     for worker in killer.workers:
