@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -21,7 +23,7 @@ from model.snapshots.streaming import Block, Stream
 from model.tasks import EntityKind
 
 THREADS = 2
-_BATCH_ROWS = 1 << 19
+_BATCH_ROWS = 1 << 17
 
 
 def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
@@ -42,13 +44,17 @@ def read_log(path: Path) -> EventLog:
         max(file.metadata.row_group(g).column(c).statistics.max for g in range(file.num_row_groups))
         for c in (0, 1)
     ]
-    return log_of_coded(
-        _batches(file),
+    log = log_of_coded(
+        _ahead(_batches(file)),
         file.metadata.num_rows,
         users=_entities(largest[0] + 1),
         items=_entities(largest[1] + 1),
         event_types=EVENT_TYPES,
     )
+    # What the decoder keeps for a next file would count as ours.
+    file.close()
+    pa.default_memory_pool().release_unused()
+    return log
 
 
 def _batches(file: pq.ParquetFile) -> Iterator[CodedEvents]:
@@ -62,6 +68,15 @@ def _batches(file: pq.ParquetFile) -> Iterator[CodedEvents]:
             quantity=quantity.to_numpy(),
             price=batch["price"].to_numpy(),
         )
+
+
+def _ahead(batches: Iterator[CodedEvents]) -> Iterator[CodedEvents]:
+    """The next batch is decoded while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, batches, None)
+        while (batch := waiting.result()) is not None:
+            waiting = pool.submit(next, batches, None)
+            yield batch
 
 
 def _entities(size: int) -> Entities:

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED, compiled
+
 _HOUR_US = 3_600_000_000
 _QUARTER_US = _HOUR_US // 4
 _MINUTE_US = _HOUR_US // 60
@@ -53,13 +55,54 @@ def local_minutes(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int3
         time_us: (N,) ascending.
         time_zone: IANA name.
     """
-    quarters = time_us // _QUARTER_US
-    starts = np.flatnonzero(np.diff(quarters, prepend=quarters[:1] - 1))
-    utc = quarters[starts] * _QUARTER_US
+    starts = _quarter_starts(time_us)
+    utc = time_us[starts] // _QUARTER_US * _QUARTER_US
     local = pd.DatetimeIndex(utc.astype("datetime64[us]"), tz="UTC").tz_convert(time_zone)
     offsets = local.tz_localize(None).astype("int64").to_numpy() - utc
+    if COMPILED:
+        minutes = np.empty(len(time_us), dtype=np.int32)
+        _put_minutes(np.asarray(time_us), starts, np.asarray(offsets), minutes)
+        return minutes
     shifted = time_us + np.repeat(offsets, np.diff(starts, append=len(time_us)))
     return (shifted // _MINUTE_US).astype(np.int32)
+
+
+def _quarter_starts(time_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where a quarter of an hour begins that has events."""
+    if COMPILED:
+        return _found_quarters(np.asarray(time_us))
+    quarters = time_us // _QUARTER_US
+    return np.flatnonzero(np.diff(quarters, prepend=quarters[:1] - 1))
+
+
+@compiled
+def _found_quarters(time_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    starts = np.empty(1024, dtype=np.int64)
+    found = 0
+    ends_us = np.int64(0)
+    for row in range(len(time_us)):
+        if row == 0 or time_us[row] >= ends_us:
+            if found == len(starts):
+                wider = np.empty(2 * found, dtype=np.int64)
+                wider[:found] = starts
+                starts = wider
+            starts[found] = row
+            found += 1
+            ends_us = (time_us[row] // _QUARTER_US + 1) * _QUARTER_US
+    return starts[:found].copy()
+
+
+@compiled
+def _put_minutes(
+    time_us: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    minutes: NDArray[np.int32],
+) -> None:
+    for quarter in range(len(starts)):
+        stop = starts[quarter + 1] if quarter + 1 < len(starts) else len(time_us)
+        for row in range(starts[quarter], stop):
+            minutes[row] = (time_us[row] + offsets[quarter]) // _MINUTE_US
 
 
 def _local_quarters(

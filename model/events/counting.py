@@ -49,6 +49,22 @@ def moved(column: NDArray[Scalar], to: NDArray[np.int64], slots: int) -> NDArray
     return in_slots
 
 
+def counted_events(codes: NDArray[np.integer[Any]], entities: int) -> NDArray[np.int64]:
+    """(entities,) how many rows each has; `codes` are -1 for none."""
+    if COMPILED:
+        counts = np.zeros(entities, dtype=np.int64)
+        _count(np.asarray(codes), counts)
+        return counts
+    return np.bincount(codes[codes >= 0], minlength=entities).astype(np.int64)
+
+
+@compiled
+def _count(codes: NDArray[np.integer[Any]], counts: NDArray[np.int64]) -> None:
+    for row in range(len(codes)):
+        if codes[row] >= 0:
+            counts[codes[row]] += 1
+
+
 def grouped(
     codes: NDArray[np.integer[Any]], group_of: NDArray[np.int64], groups: int
 ) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events import EventLog
-from model.events.counting import grouped
+from model.events.counting import counted_events, grouped
 from model.snapshots.features import SnapshotPlan
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.snapshot import Snapshot, labels_at
 from model.tasks import Task
 
-EVENTS_AT_ONCE = 1 << 18
+EVENTS_AT_ONCE = 1 << 17
 _EVENTS_PER_ROW = 16
 """A row takes about as much memory as so many events."""
 
@@ -74,7 +74,7 @@ class Stream:
             return
         codes = self.log.user if self.entity == "user" else self.log.item
         entities = len(self.log.users if self.entity == "user" else self.log.items)
-        counts = np.bincount(codes[codes >= 0], minlength=entities)
+        counts = counted_events(codes, entities)
         weights = counts + _EVENTS_PER_ROW * len(self.cutoffs_us)
         block_of = (np.cumsum(weights) - weights) // events_at_once
         blocks = int(block_of[-1]) + 1 if entities else 0
