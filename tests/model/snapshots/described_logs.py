@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
-from model.events import EventColumn, EventLog
+from model.events import EventLog
 from model.tasks import Task
 from tests.model.made_logs import TIME_ZONE, random_events, random_tables
 from tests.model.snapshots.oracle import Oracle, fulfils
@@ -26,7 +24,11 @@ def described(seed: int, events: int = 250) -> tuple[EventLog, Oracle]:
     users["group"] = rng.choice(["a", "b", None], len(users))
     items["category"] = rng.choice(["shoes", "hats", None], len(items), p=[0.5, 0.3, 0.2])
     log = EventLog.from_frames(frame, users, items, time_zone=TIME_ZONE)
-    return with_columns(log, frame), Oracle(frame, {"user": users, "item": items}, TIME_ZONE)
+    # The oracle takes events of one moment as they stand: in the order of what they are.
+    amounts = frame.assign(quantity=frame["quantity"].fillna(1), price=frame["price"].fillna(-1))
+    keys = ["time", "user", "item", "event_type", "quantity", "price"]
+    ordered = frame.loc[amounts.sort_values(keys, na_position="first", kind="stable").index]
+    return log, Oracle(ordered, {"user": users, "item": items}, TIME_ZONE)
 
 
 def can_be_asked(oracle: Oracle, task: Task, key: dict[str, str], cutoff: pd.Timestamp) -> bool:
@@ -40,15 +42,3 @@ def can_be_asked(oracle: Oracle, task: Task, key: dict[str, str], cutoff: pd.Tim
             if not fulfils(known, condition.op, condition.value):
                 return False
     return oracle.is_eligible(task, key, cutoff)
-
-
-def with_columns(log: EventLog, frame: pd.DataFrame) -> EventLog:
-    ordered = frame.sort_values("time", kind="stable")
-    channel = pd.Categorical(ordered["channel"], categories=CHANNELS)
-    return replace(
-        log,
-        columns={
-            "rating": EventColumn(ordered["rating"].to_numpy(dtype=np.float64), None),
-            "channel": EventColumn(np.asarray(channel.codes, dtype=np.int32), CHANNELS),
-        },
-    )
