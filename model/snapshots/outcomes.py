@@ -113,10 +113,12 @@ class Outcomes:
         cell = found.owner * width + day
         if len(self._keys) * width > _MAX_CELLS:
             cell = np.unique(cell)
-            return self.of_rows(np.bincount(cell // width, minlength=len(self._keys)).astype(float))
-        marked = np.zeros(len(self._keys) * width, dtype=bool)
-        marked[cell] = True
-        return self.of_rows(marked.reshape(-1, width).sum(axis=1).astype(np.float64))
+        else:
+            marked = np.zeros(len(self._keys) * width, dtype=bool)
+            marked[cell] = True
+            cell = np.flatnonzero(marked)
+        days = np.bincount(cell // width, minlength=len(self._keys))
+        return self.of_rows(days.astype(np.float64))
 
     def first(self, found: Happened) -> NDArray[np.int64]:
         """(R,) the row of the first event in the log, -1 for none."""
