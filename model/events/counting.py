@@ -146,6 +146,24 @@ def sorted_(
     return offsets, to
 
 
+def taken(column: NDArray[Scalar], rows: NDArray[np.integer[Any]]) -> NDArray[Scalar]:
+    """(rows,) the entries at these rows, which are not negative."""
+    if not COMPILED:
+        found: NDArray[Scalar] = column[rows]
+        return found
+    entries: NDArray[Scalar] = np.empty(len(rows), dtype=column.dtype)
+    _take(np.asarray(column), np.asarray(rows), entries)
+    return entries
+
+
+@compiled
+def _take(
+    column: NDArray[Scalar], rows: NDArray[np.integer[Any]], entries: NDArray[Scalar]
+) -> None:
+    for place in range(len(rows)):
+        entries[place] = column[rows[place]]
+
+
 @compiled
 def _move(column: NDArray[Scalar], to: NDArray[np.int64], in_slots: NDArray[Scalar]) -> None:
     for row in range(len(column)):

@@ -9,7 +9,7 @@ which they were written down does not matter (without times it stays).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from model.errors import InvalidEvents
 from model.events.amounts import Amounts
 from model.events.calendar import local_minutes
+from model.events.counting import taken
 from model.events.entities import Entities, ids_of
 from model.events.frames import (
     EventColumn,
@@ -151,17 +152,21 @@ class EventLog:
 
     def until(self, time_us: int) -> EventLog:
         """The same log as it was at a time: events after it are gone, codes stay."""
-        return self.take(slice(0, int(np.searchsorted(self.time_us, time_us, side="right"))))
+        end = int(np.searchsorted(self.time_us, time_us, side="right"))
+        return self._each(lambda column: column[:end])
 
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> EventLog:
+    def take(self, rows: NDArray[np.integer[Any]]) -> EventLog:
         """Some of the events, rows ascending; codes stay."""
+        return self._each(lambda column: taken(column, rows))
+
+    def _each(self, cut: Callable[[NDArray[Any]], Any]) -> EventLog:
         return replace(
             self,
             columns={
-                name: replace(column, data=column.data[rows])
+                name: replace(column, data=cut(column.data))
                 for name, column in self.columns.items()
             },
-            **{name: getattr(self, name)[rows] for name in ROW_COLUMNS},
+            **{name: cut(getattr(self, name)) for name in ROW_COLUMNS},
         )
 
     @classmethod
