@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.events import PERIOD_LABELS, exposure_hours, period_codes, to_datetime, to_microseconds
-from model.events.calendar import local_days
+from model.events.calendar import local_days, local_minutes
 from model.tasks import PERIODS
 
 HOUR_US = 3_600_000_000
@@ -75,3 +75,13 @@ def test_half_a_month_is_half_exposed() -> None:
     start, end = datetime(2024, 1, 17, tzinfo=UTC), datetime(2024, 2, 11, tzinfo=UTC)
     exposure = exposure_hours(to_microseconds(start), to_microseconds(end), "month_of_year", "UTC")
     assert exposure[:3].tolist() == [15 * 24, 10 * 24, 0]
+
+
+@pytest.mark.parametrize("time_zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Havana"])
+def test_compiled_or_not_the_minutes_are_the_same(
+    time_zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_us = np.sort(np.random.default_rng(0).integers(-(10**15), 2 * 10**15, 5000))
+    compiled = local_minutes(times_us, time_zone)
+    monkeypatch.setattr("model.events.calendar.COMPILED", False)
+    assert (compiled == local_minutes(times_us, time_zone)).all()
