@@ -39,7 +39,7 @@ def measure_latency(ground: Ground, dataset: str) -> Figures:
 def kill_the_service(ground: Ground, dataset: str) -> Figures:
     """`kill -9` of `ssmtl serve` in the middle of a training; then it is started again."""
     process, client = ground.start_api(embedded_worker=True)
-    config = {**shop.SMALL, "max_epochs": 40, "patience": 40, "max_steps_per_epoch": 20}
+    config = {**shop.SMALL, "max_epochs": 15, "patience": 15}
     job_id = shop.submit(client, dataset, config)
     eventually(lambda: (history.job(ground, job_id).progress.get("epoch") or 0) >= 2, "two epochs")
     process.kill()
