@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +111,15 @@ def _features(entity: EntityKind) -> FeaturePlan:
     )
 
 
+@cache
+def _names(entity: EntityKind) -> tuple[str, ...]:
+    return tuple(declaration.feature.name for declaration in declared(_features(entity)))
+
+
 def _part(block: Block) -> Part:
     snapshot, arrays = block.snapshot, block.arrays
     entity, inputs = snapshot.entity, snapshot.inputs
-    plan = _features(entity)
-    columns = {d.feature.name: inputs.numbers[:, n] for n, d in enumerate(declared(plan))}
+    columns = {name: inputs.numbers[:, n] for n, name in enumerate(_names(entity))}
     labels = dict(snapshot.labels)
     if entity == "item":
         return Part(entity, inputs.cutoffs_us, inputs.items, columns | labels, {})

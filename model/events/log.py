@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -135,6 +135,22 @@ class EventLog:
             item_events=item_events,
             pair_events=pair_events,
         )
+        return log
+
+    def indexed_by(self, entity: Literal["user", "item"]) -> EventLog:
+        """The same log with one of its indices made.
+
+        Threads can do so at the same time, each for a log of its own, while `user_events` and
+        `item_events` are made one after the other (`cached_property` before Python 3.12).
+        """
+        log = replace(self)
+        vars(log)["local_minute"] = local_minutes(self.time_us, self.time_zone)
+        sides = (self.user, self.users, self.item)
+        if entity == "item":
+            sides = (self.item, self.items, self.user)
+        codes, table, counterpart = sides
+        events = EntityEvents.build(codes, len(table), counterpart, log.slot_columns)
+        vars(log)[f"{entity}_events"] = events
         return log
 
     @property

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
@@ -87,6 +89,17 @@ class FeatureReader:
         self.recents = tuple(q.what for q in needed if isinstance(q, Recent) and q.what)
         self._use_compiler = use_compiler
         self._scratch = threading.local()
+
+    def over(self, events: EntityEvents) -> FeatureReader:
+        """The same features of other events of the same log."""
+        reader = copy(self)
+        # Made once, for all that come of this one.
+        vars(reader).update(_tables=self._tables, _counterparts=self._counterparts)
+        for name in ("_columns", "_counterpart_codes"):
+            vars(reader).pop(name, None)
+        reader._source = replace(self._source, events=events)
+        reader._scratch = threading.local()
+        return reader
 
     def read_one(
         self, events: EntityEvents, entity: int, cutoff_us: int, counterparts: Counterparts

@@ -30,12 +30,11 @@ from model.snapshots.formulas import (
     Total,
     of_owner,
 )
+from model.snapshots.scan import RECENT_EVENTS
 from model.snapshots.seasons import Season
 from model.tasks import EntityKind, PeriodName
 
 PAIR_WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, None)
-RECENT_EVENTS = 50
-"""How many last events a feature about their counterparts looks at."""
 YEAR_DAYS = 365
 _CENTS = 100.0
 _DAY = float(MICROSECONDS_PER_DAY)

@@ -37,7 +37,8 @@ class SnapshotReader:
         log: the events.
         plan: what the model was made with.
         use_compiler: without it the features are computed in NumPy, the same bit for bit.
-        whole: the log that `log` has some entities' events of; left out: `log` itself.
+        whole: reads the log that `log` has some entities' events of; what it knows of all entities
+            is not worked out again.
     """
 
     def __init__(
@@ -46,12 +47,16 @@ class SnapshotReader:
         plan: SnapshotPlan,
         *,
         use_compiler: bool = COMPILED,
-        whole: EventLog | None = None,
+        whole: SnapshotReader | None = None,
     ) -> None:
         self.log = log
         self.plan = plan
         self._use_compiler = use_compiler
-        self._whole = log if whole is None else whole
+        self._whole = self if whole is None else whole
+
+    def part(self, log: EventLog) -> SnapshotReader:
+        """Reads some entities' events, all events of each."""
+        return SnapshotReader(log, self.plan, use_compiler=self._use_compiler, whole=self)
 
     @cached_property
     def users(self) -> History:
@@ -81,6 +86,8 @@ class SnapshotReader:
     @cached_property
     def item_codes(self) -> NDArray[np.int64]:
         """(items,) the model's code of each of the log's items."""
+        if self._whole is not self:
+            return self._whole.item_codes
         known = pd.Index(self.plan.item_ids, dtype="str")
         return (known.get_indexer(self.log.items.ids) + 1).astype(np.int64)
 
@@ -97,6 +104,8 @@ class SnapshotReader:
     @cached_property
     def category_codes(self) -> dict[EntityKind, Codes]:
         """(entities, categorical attributes) the plan's codes, of users and of items."""
+        if self._whole is not self:
+            return self._whole.category_codes
         return {
             "user": _category_codes(self.log.users, self.plan.users),
             "item": _category_codes(self.log.items, self.plan.items),
@@ -104,17 +113,27 @@ class SnapshotReader:
 
     @cached_property
     def _user_features(self) -> FeatureReader:
-        log, declarations = self._whole, declared(self.plan.users)
-        # An index that nobody asks for is not made.
-        others = log.item_events if look_at_counterparts(declarations) else None
-        source = Source(log, self.log.user_events, log.users, log.items, others)
-        return self._feature_reader(source, self.plan.users, declarations)
+        return self._whole._features_of_users.over(self.log.user_events)
 
     @cached_property
     def _item_features(self) -> FeatureReader:
-        log, declarations = self._whole, declared(self.plan.items)
+        return self._whole._features_of_items.over(self.log.item_events)
+
+    @cached_property
+    def _features_of_users(self) -> FeatureReader:
+        """Of no events yet."""
+        log, declarations = self.log, declared(self.plan.users)
+        # An index that nobody asks for is not made.
+        others = log.item_events if look_at_counterparts(declarations) else None
+        source = Source(log, _no_events(log).user_events, log.users, log.items, others)
+        return self._feature_reader(source, self.plan.users, declarations)
+
+    @cached_property
+    def _features_of_items(self) -> FeatureReader:
+        """Of no events yet."""
+        log, declarations = self.log, declared(self.plan.items)
         others = log.user_events if look_at_counterparts(declarations) else None
-        source = Source(log, self.log.item_events, log.items, log.users, others)
+        source = Source(log, _no_events(log).item_events, log.items, log.users, others)
         return self._feature_reader(source, self.plan.items, declarations)
 
     @cached_property
@@ -129,7 +148,13 @@ class SnapshotReader:
 
     def history(self, entity: EntityKind) -> History:
         """The history whose entities are of this kind."""
-        return {"user": self.users, "item": self.items}.get(entity) or self.pairs
+        match entity:
+            case "user":
+                return self.users
+            case "item":
+                return self.items
+            case "pair":
+                return self.pairs
 
     def features(self, entity: EntityKind) -> tuple[Feature, ...]:
         """The columns of `Inputs.numbers`, in order."""
@@ -204,6 +229,10 @@ class SnapshotReader:
         history = self.history(entity)
         rows = Rows(np.arange(len(history.index), dtype=np.int64), cutoff_us)
         return np.flatnonzero(history.end(rows) > history.start(rows, lookback_days))
+
+
+def _no_events(log: EventLog) -> EventLog:
+    return log.take(np.zeros(0, dtype=np.int64))
 
 
 def _each(cutoff_us: Cutoffs, rows: int) -> Codes:

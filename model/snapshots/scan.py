@@ -1,10 +1,9 @@
 """What a scan of events fills: where each tally stands, and the tables that it reads.
 
-A scan walks from each row's cutoff backwards through its entity's events and adds each to the
-bucket of days that it falls into; a running sum over the buckets then gives every window. It is
+A scan totals, per row, the events of its entity in windows of days that end at the cutoff. It is
 written twice, for the compiler (`scan_kernel`) and in NumPy (`scan_numpy`), and fills the same
-float64 numbers bit for bit: sums of whole numbers or of multiples of a power of two, added in the
-same order.
+float64 numbers bit for bit: all are sums and differences of whole numbers or of multiples of a
+power of two, which are exact in any order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The scan in NumPy, for where there is no compiler, and to check the compiled one by.
 
 The events of all rows are laid side by side, each row's newest first, and every tally is a
-`bincount` over them: it adds in that order, as the walk of the compiled scan does.
+`bincount` over them.
 """
 
 from __future__ import annotations

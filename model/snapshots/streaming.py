@@ -84,20 +84,21 @@ class Stream:
             (np.arange(starts[block], starts[block + 1]), rows[offsets[block] : offsets[block + 1]])
             for block in range(blocks)
         )
+        whole = SnapshotReader(self.log, self.plan)
         if threads == 1:
-            yield from (self._block(*part) for part in work)
+            yield from (self._block(whole, *part) for part in work)
             return
         with ThreadPoolExecutor(threads) as pool:
             waiting: deque[Future[Block]] = deque()
             for part in work:
                 if len(waiting) == threads:
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(self._block, *part))
+                waiting.append(pool.submit(self._block, whole, *part))
             while waiting:
                 yield waiting.popleft().result()
 
-    def _block(self, entities: NDArray[np.int64], rows: Rows) -> Block:
-        reader = SnapshotReader(self.log.take(rows), self.plan, whole=self.log)
+    def _block(self, whole: SnapshotReader, entities: NDArray[np.int64], rows: Rows) -> Block:
+        reader = whole.part(self.log.take(rows).indexed_by(self.entity))
         moments_us = np.array(self.cutoffs_us, dtype=np.int64)
         codes = np.repeat(entities, len(moments_us))
         cutoffs_us = np.tile(moments_us, len(entities))
