@@ -13,12 +13,37 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from model.config import Config, Progress
-from model.tasks import Count, Occurs, PeakPeriod, Sum, Task
+from model.tasks import (
+    Column,
+    Condition,
+    Count,
+    Eligibility,
+    Next,
+    Occurs,
+    PeakPeriod,
+    Sum,
+    Task,
+    TimeTo,
+)
 
 if TYPE_CHECKING:
     from model.estimator import SSMTL
 
-__all__ = ["SSMTL", "Config", "Count", "Occurs", "PeakPeriod", "Progress", "Sum", "Task"]
+__all__ = [
+    "SSMTL",
+    "Column",
+    "Condition",
+    "Config",
+    "Count",
+    "Eligibility",
+    "Next",
+    "Occurs",
+    "PeakPeriod",
+    "Progress",
+    "Sum",
+    "Task",
+    "TimeTo",
+]
 
 
 def __getattr__(name: str) -> Any:
