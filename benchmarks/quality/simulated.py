@@ -2,17 +2,11 @@
 
 The simulator knows the probability that a predictor with all rates known would give, from the same
 log. The model learns from the events before a cutoff; both then predict what comes after it.
-
-    python -m benchmarks.quality [--users N] [--items N] [--days N] [--seeds N] [--json OUT]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,39 +23,25 @@ TEST_DAYS = 30
 _SMALLEST = 1e-4
 
 
-def main() -> None:
-    """Print the table and write the figures."""
-    given = _arguments()
-    rows = [row for seed in range(given.seeds) for row in _measure(given, seed)]
-    figures = {"share_of_bayes_skill": float(np.mean([row["share"] for row in rows]))}
-    _print(rows, figures, given.seeds)
-    if given.json is not None:
-        machine = {"processor": platform.machine(), "python": platform.python_version()}
-        given.json.write_text(json.dumps({"figures": figures, "rows": rows, "machine": machine}))
+def measure(users: int, items: int, days: int, seeds: int, console: Console) -> dict[str, float]:
+    """Print the table, return the figures."""
+    rows = [row for seed in range(seeds) for row in _measure(users, items, days, seed)]
+    _print(rows, seeds, console)
+    return {"share_of_bayes_skill": float(np.mean([row["share"] for row in rows]))}
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("--users", type=int, default=1500)
-    parser.add_argument("--items", type=int, default=200)
-    parser.add_argument("--days", type=int, default=600)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--json", type=Path, default=None, help="where to write the figures")
-    return parser.parse_args()
-
-
-def _measure(given: argparse.Namespace, seed: int) -> list[dict[str, Any]]:
-    shop = simulate_shop(given.users, given.items, given.days, seed)
+def _measure(users: int, items: int, days: int, seed: int) -> list[dict[str, Any]]:
+    shop = simulate_shop(users, items, days, seed)
     first_at = shop.events["time"].min().normalize().to_pydatetime()
-    cutoff_at = first_at + timedelta(days=given.days - TEST_DAYS)
+    cutoff_at = first_at + timedelta(days=days - TEST_DAYS)
     tasks = [
         Task(
-            name=f"buys_{days}d",
+            name=f"buys_{horizon_days}d",
             entity="user",
             target=Occurs(event_type="purchase"),
-            horizon_days=days,
+            horizon_days=horizon_days,
         )
-        for days in HORIZONS_DAYS
+        for horizon_days in HORIZONS_DAYS
     ]
     known = shop.events[shop.events["time"] <= cutoff_at]
     estimator = SSMTL(tasks, seed=seed).fit(known, shop.users, shop.items)
@@ -109,7 +89,7 @@ def _log_loss(probability: NDArray[np.float64], happened: NDArray[np.bool_]) -> 
     return float(-np.where(happened, np.log(bounded), np.log(1 - bounded)).mean())
 
 
-def _print(rows: list[dict[str, Any]], figures: dict[str, float], seeds: int) -> None:
+def _print(rows: list[dict[str, Any]], seeds: int, console: Console) -> None:
     table = Table(title=f"Skill on a simulated shop beside the possible, {seeds} seed(s)")
     for column in ("seed", "task", "model", "possible", "share"):
         table.add_column(column, justify="right")
@@ -121,11 +101,4 @@ def _print(rows: list[dict[str, Any]], figures: dict[str, float], seeds: int) ->
             f"{row['possible']:.3f}",
             f"{row['share']:.2f}",
         )
-    console = Console()
     console.print(table)
-    for name, value in figures.items():
-        console.print(f"{name} = {value:.3f}")
-
-
-if __name__ == "__main__":
-    main()

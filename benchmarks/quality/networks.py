@@ -1,0 +1,104 @@
+"""The networks of the contest: SSMTL, and others trained by the same loop on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from benchmarks.quality.contest import Ground, Nats
+from benchmarks.quality.sharing import Mix, replace_sharing
+from model.network import SSMTLNetwork
+from model.training.calibration import fit_calibration
+from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
+from model.training.preparation import declared_tasks
+from model.training.scoring import outputs_of
+from model.training.selection import choose_serving, source_parameters, task_nll
+
+Built = Callable[[SSMTLNetwork], None]
+
+
+def ssmtl(ground: Ground, seed: int) -> Nats:
+    """SSMTL as it is served: calibrated, or its baseline where validation prefers that."""
+    network = trained(ground, seed)
+    nats: Nats = {}
+    for entity, layout in ground.prepared.layouts.items():
+        kind, baselines = network.kind(entity), ground.prepared.baselines[entity]
+        seen, test = ground.validation[entity], ground.test[entity]
+        serving = choose_serving(
+            kind,
+            outputs_of(network, kind, seen),
+            seen,
+            baselines,
+            ground.prepared.scales,
+            declared_tasks(layout),
+        )
+        outputs = outputs_of(network, kind, test)
+        for task in declared_tasks(layout):
+            how = serving[task.name]
+            parameters = source_parameters(
+                how.source, task.name, layout, how, test, outputs, baselines
+            )
+            nll = task_nll(layout, task.name, parameters, test.labels)
+            nats[task.name] = nll.double().numpy()
+    return nats
+
+
+def single_task(ground: Ground, seed: int) -> Nats:
+    """The same network once per task."""
+    nats: Nats = {}
+    for _, task in ground.tasks():
+        nats |= calibrated(ground.restricted([task.name]), seed)
+    return nats
+
+
+def sharing(mix: Mix) -> Callable[[Ground, int], Nats]:
+    """All tasks of a fold in a network that shares in another way."""
+
+    def compete(ground: Ground, seed: int) -> Nats:
+        alone = ground.restricted([task.name for _, task in ground.tasks()])
+
+        def build(network: SSMTLNetwork) -> None:
+            for entity in network.layouts:
+                replace_sharing(network.kind(entity), mix, ground.config.dropout)
+
+        return calibrated(alone, seed, build)
+
+    return compete
+
+
+def calibrated(ground: Ground, seed: int, build: Built | None = None) -> Nats:
+    """Train, calibrate on validation and score on test."""
+    network = trained(ground, seed, build)
+    nats: Nats = {}
+    for entity, layout in ground.prepared.layouts.items():
+        kind, seen, test = network.kind(entity), ground.validation[entity], ground.test[entity]
+        slope, shift = fit_calibration(
+            kind, outputs_of(network, kind, seen).marginals, seen.labels, seen.weights
+        )
+        nll = kind.nll(outputs_of(network, kind, test).marginals * slope + shift, test.labels)
+        for task in layout.tasks:
+            nats[task.name] = nll[:, layout.position(task.name)].double().numpy()
+    return nats
+
+
+def trained(ground: Ground, seed: int, build: Built | None = None) -> SSMTLNetwork:
+    """The network after the loop of every training, stopped early on validation."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = ground.prepared.network(ground.config)
+    if build is not None:
+        build(network)
+    run = TrainingRun(
+        network=network,
+        training=ground.prepared.training,
+        validation={
+            entity: examples.take(rng.permutation(len(examples))[:MAX_VALIDATION_ROWS])
+            for entity, examples in ground.validation.items()
+        },
+        climatology_nll=ground.prepared.climatology_nll,
+        config=ground.config,
+        seed=seed,
+    )
+    return run.fit(ground.config.max_epochs, lambda *_: None, lambda: False)

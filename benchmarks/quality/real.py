@@ -1,0 +1,90 @@
+"""The contest on the real log: who predicts held-out time best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.quality.contest import Ground, Nats, folds_of
+from benchmarks.quality.networks import sharing, single_task, ssmtl
+from benchmarks.quality.peers import best_informed_baseline, boosted, climatology
+from benchmarks.quality.sharing import Extraction, MultiGate, SharedBottom
+from benchmarks.quality.shops import online_retail, tasks
+from model.config import Config
+
+Compete = Callable[[Ground, int], Nats]
+Skills = dict[str, dict[str, np.ndarray]]
+"""Per competitor and task the skill of each seed."""
+
+COMPETITORS: Mapping[str, Compete] = {
+    "ssmtl": ssmtl,
+    "lightgbm": boosted,
+    "single_task": single_task,
+    "shared_bottom": sharing(SharedBottom),
+    "mmoe": sharing(MultiGate),
+    "ple": sharing(Extraction),
+    "baseline": best_informed_baseline,
+}
+_TOLERANCE = 0.005
+
+
+def measure(data: Path, seeds: int, console: Console) -> dict[str, float]:
+    """Hold the contest, print the table, return the figures."""
+    log, config = online_retail(data), Config()
+    skills: Skills = {name: {} for name in COMPETITORS}
+    seconds = dict.fromkeys(COMPETITORS, 0.0)
+    for fold in folds_of(log, tasks(), config):
+        ground = Ground.of(log, fold, config, seed=0)
+        for name, compete in COMPETITORS.items():
+            runs = []
+            for seed in range(seeds):
+                started = time.monotonic()
+                runs.append(_skills(ground, compete(ground, seed)))
+                seconds[name] += (time.monotonic() - started) / seeds
+            skills[name] |= {task: np.array([run[task] for run in runs]) for task in runs[0]}
+            console.print(f"{name}: {seconds[name]:.0f} s a seed so far")
+    _print(skills, seconds, console)
+    return _figures(skills, console)
+
+
+def _skills(ground: Ground, nats: Nats) -> dict[str, float]:
+    base = climatology(ground)
+    skills = {}
+    for entity, task in ground.tasks():
+        weights = ground.test[entity].weights.double().numpy()
+        known = ~np.isnan(base[task.name])
+        ours = np.average(nats[task.name][known], weights=weights[known])
+        skills[task.name] = 1 - ours / np.average(base[task.name][known], weights=weights[known])
+    return skills
+
+
+def _figures(skills: Skills, console: Console) -> dict[str, float]:
+    ours = skills["ssmtl"]
+    figures = {}
+    for rival in ("lightgbm", "single_task", "shared_bottom", "mmoe", "ple", "baseline"):
+        by_seed = np.mean([ours[task] - skills[rival][task] for task in ours], axis=0)
+        figures[f"mean_skill_minus_{rival}"] = float(by_seed.mean())
+        spread = by_seed.std(ddof=1) if len(by_seed) > 1 else float("nan")
+        console.print(f"mean skill less {rival}'s: {by_seed.mean():+.4f}, seed spread {spread:.4f}")
+    figures["share_of_tasks_at_least_lightgbm"] = float(
+        np.mean([ours[t].mean() >= skills["lightgbm"][t].mean() - _TOLERANCE for t in ours])
+    )
+    return figures
+
+
+def _print(skills: Skills, seconds: Mapping[str, float], console: Console) -> None:
+    table = Table(title="Skill on held-out time of Online Retail II, mean over the seeds")
+    table.add_column("task")
+    for name in skills:
+        table.add_column(name, justify="right")
+    for task in skills["ssmtl"]:
+        table.add_row(task, *(f"{skills[name][task].mean():.3f}" for name in skills))
+    means = [np.mean([runs.mean() for runs in of.values()]) for of in skills.values()]
+    table.add_row("mean", *(f"{mean:.4f}" for mean in means))
+    table.add_row("seconds a seed", *(f"{seconds[name]:.0f}" for name in skills))
+    console.print(table)

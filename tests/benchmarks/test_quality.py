@@ -1,0 +1,71 @@
+"""The contest in small; LightGBM, which the tests do not install, is not asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.quality.contest import Ground, folds_of
+from benchmarks.quality.networks import sharing, single_task, ssmtl, trained
+from benchmarks.quality.sharing import Extraction, Mix, MultiGate, SharedBottom, replace_sharing
+from model import Config, Count, Occurs, PeakPeriod, Task
+from model.events import EventLog
+from model.simulation import simulate_shop
+
+TASKS = [
+    Task(name="buys", entity="user", target=Occurs(event_type="purchase"), horizon_days=14),
+    Task(
+        name="days", entity="user", target=Count(event_type="purchase", of="days"), horizon_days=14
+    ),
+    Task(name="views", entity="user", target=Count(event_type="view"), horizon_days=7),
+    Task(name="weekday", entity="item", target=PeakPeriod(event_type="purchase", period="weekday")),
+]
+CONFIG = Config(
+    max_cutoffs=4, max_epochs=1, max_steps_per_epoch=4, max_rows=2000, width=32, members=2
+)
+MIXES = [SharedBottom, MultiGate, Extraction]
+
+
+@pytest.fixture(scope="module")
+def ground() -> Ground:
+    shop = simulate_shop(users=150, items=30, days=240)
+    log = EventLog.from_frames(shop.events, shop.users, shop.items)
+    (fold,) = folds_of(log, TASKS, CONFIG)
+    return Ground.of(log, fold, CONFIG, seed=0)
+
+
+def test_a_restricted_ground_has_the_same_rows_and_labels(ground: Ground) -> None:
+    alone = ground.restricted(["views", "weekday"])
+    assert [task.name for _, task in alone.tasks()] == ["views", "weekday"]
+    for entity, name in (("user", "views"), ("item", "weekday")):
+        for part in ("training", "validation", "test"):
+            whole, some = (g.labels(entity, name, part) for g in (ground, alone))
+            assert np.array_equal(whole, some, equal_nan=True)
+    assert "weekday" in alone.test["item"].naive
+    assert bool((alone.test["item"].offsets != 0).any())
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_another_sharing_has_as_many_parameters(ground: Ground, mix: Mix) -> None:
+    network = ground.prepared.network(ground.config)
+    kind = network.kind("user")
+    before = sum(p.numel() for part in (kind.trunk, kind.stage) for p in part.parameters())
+    replace_sharing(kind, mix, dropout=0.1)
+    after = sum(p.numel() for p in kind.stage.parameters())
+    assert after == pytest.approx(before, rel=0.15)
+
+
+@pytest.mark.parametrize("compete", [ssmtl, single_task, *map(sharing, MIXES)])
+def test_every_network_scores_the_same_rows(ground: Ground, compete) -> None:  # type: ignore[no-untyped-def]
+    nats = compete(ground, 0)
+    assert set(nats) == {task.name for task in TASKS}
+    for entity, task in ground.tasks():
+        labels = ground.labels(entity, task.name, "test")
+        missing = np.isnan(labels.reshape(len(labels), -1)).any(axis=1)
+        assert (np.isnan(nats[task.name]) == missing).all()
+
+
+def test_a_seed_decides_all(ground: Ground) -> None:
+    first, second = (trained(ground, seed=1).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
