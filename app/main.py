@@ -26,7 +26,7 @@ from app.api import (
     tasks,
     training_jobs,
 )
-from app.api.dependencies import refuse_zero_characters
+from app.api.dependencies import TRANSACTIONS_AT_ONCE, refuse_zero_characters
 from app.db.engine import make_engine, make_session_factory
 from app.domain.predictors import ModelCache
 from app.settings import Settings, get_settings
@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.stopping = threading.Event()  # set by `serve`: streams end, so that it can too
     app.state.engine = make_engine(settings.resolved_database_url)
     app.state.session_factory = make_session_factory(app.state.engine)
+    app.state.transaction_slots = CapacityLimiter(TRANSACTIONS_AT_ONCE)
     app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
     app.state.models = ModelCache(settings.loaded_models, settings.index_memory_mb)
     problems.install(app)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Header, Path, Request
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -43,22 +44,43 @@ async def refuse_zero_characters(request: Request) -> None:
                 raise Invalid(detail, errors=(FieldError(f"/{place}/{name}", detail, "not_text"),))
 
 
+TRANSACTIONS_AT_ONCE = 10
+"""Of requests: fewer than there are threads and connections.
+
+A transaction begins, works and ends in a thread of the pool each time. Could as many begin as there
+are threads, all of them would wait for the lock of one that finds no thread to end in.
+"""
+
+
+async def _transaction_slot(request: Request) -> AsyncIterator[None]:
+    slots: CapacityLimiter = request.app.state.transaction_slots
+    slot = object()
+    await slots.acquire_on_behalf_of(slot)
+    try:
+        yield
+    finally:
+        slots.release_on_behalf_of(slot)
+
+
 AppSettings = Annotated[Settings, Depends(_settings)]
 Models = Annotated[ModelCache, Depends(_models)]
 SessionFactory = Annotated[sessionmaker[Session], Depends(_session_factory)]
 
 
-def _read_session(factory: SessionFactory) -> Iterator[Session]:
+# scope="function": the transaction is committed before the answer is sent.
+_TransactionSlot = Annotated[None, Depends(_transaction_slot, scope="function")]
+
+
+def _read_session(factory: SessionFactory, _slot: _TransactionSlot) -> Iterator[Session]:
     with transaction(factory, write=False) as session:
         yield session
 
 
-def _write_session(factory: SessionFactory) -> Iterator[Session]:
+def _write_session(factory: SessionFactory, _slot: _TransactionSlot) -> Iterator[Session]:
     with transaction(factory) as session:
         yield session
 
 
-# scope="function": the transaction is committed before the answer is sent.
 ReadSession = Annotated[Session, Depends(_read_session, scope="function")]
 WriteSession = Annotated[Session, Depends(_write_session, scope="function")]
 

@@ -93,3 +93,16 @@ def test_a_dataset_is_made_once_by_the_same_request_at_once(
     second = create()
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.json() == first.json()
+
+
+def test_a_crowd_of_writers_does_not_stand_in_its_own_way(shop: TestClient) -> None:
+    """More at once than there are threads: those who wait leave threads to those who end."""
+    crowd = 100
+    with ThreadPoolExecutor(crowd) as many:
+        answers = list(
+            many.map(
+                lambda n: shop.put(f"/v1/datasets/shop/tasks/buys_{n}", json=TASK), range(crowd)
+            )
+        )
+    assert [answer.status_code for answer in answers] == [201] * crowd
+    assert len(shop.get("/v1/datasets/shop/tasks?limit=100").json()["items"]) == crowd
