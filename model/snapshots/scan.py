@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY
-from model.snapshots.formulas import Bin, Histogram, One, Recent, Since, Tally, Total
+from model.snapshots.formulas import Bin, Histogram, One, Recent, Scalar, Since, Tally, Total
 
 NEVER_DAYS = 3650
 NEVER_US = NEVER_DAYS * MICROSECONDS_PER_DAY
@@ -27,17 +27,7 @@ NONE = -1
 
 TYPED = ("events", "units", "value_cents")
 UNTYPED = ("visits", "counterparts", "price_cents", "priced_events")
-ONES = (
-    "since_first_us",
-    "gap_days",
-    "gap_squares",
-    "last_gap_days",
-    "last_price_cents",
-    "least_price_cents",
-    "greatest_price_cents",
-    "last_units",
-    "greatest_units",
-)
+ONES: tuple[Scalar, ...] = get_args(Scalar)
 RECENTS = ("events_30d", "since_last_us", "value_cents_365d")
 
 
