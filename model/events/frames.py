@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from model.errors import InvalidEvents
 
 MAX_TYPE_NAME = 200
-REQUIRED_COLUMNS = ("user", "item", "event_type")
-_KNOWN_COLUMNS = frozenset({*REQUIRED_COLUMNS, "time", "quantity", "price", "value"})
+_KNOWN_COLUMNS = frozenset({"user", "item", "event_type", "time", "quantity", "price", "value"})
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,15 @@ def check_columns(events: pd.DataFrame) -> None:
     """Refuse events without what every event has.
 
     Raises:
-        InvalidEvents: a column is missing.
+        InvalidEvents: there is no type, or neither users nor items.
     """
-    missing = [column for column in REQUIRED_COLUMNS if column not in events.columns]
-    if missing:
+    columns = list(events.columns)
+    if "event_type" not in columns:
+        raise InvalidEvents(f"the events have no column 'event_type'; they have {columns}")
+    if not {"user", "item"} & set(columns):
         raise InvalidEvents(
-            f"the events have no column {missing[0]!r}; they have {list(events.columns)}"
+            f"the events have no column 'user' and none 'item': give at least one of them; they "
+            f"have {columns}"
         )
 
 

@@ -196,9 +196,9 @@ class EventLog:
         """Sort, code and check the frames.
 
         Args:
-            events: `user`, `item` (either may be missing in a row), `time` (naive times are
-                local to `time_zone`; the whole column may be absent), `event_type`; optional
-                `quantity`, `price`, `value`, and further columns of numbers or texts.
+            events: `event_type`; `user`, `item` (either may be missing in a row, or altogether);
+                `time` (naive times are local to `time_zone`; the whole column may be absent);
+                optional `quantity`, `price`, `value`, and further columns of numbers or texts.
             users: `user` and any attributes.
             items: `item` and any attributes.
             time_zone: the shop's, as an IANA name; months and weekdays are counted in it.
@@ -212,7 +212,10 @@ class EventLog:
         has_time = "time" in events.columns
         zeros = np.zeros(len(events), dtype=np.int64)
         time_us = microseconds_of(events["time"], time_zone) if has_time else zeros
-        user_ids, item_ids = ids_of(events["user"]), ids_of(events["item"])
+        user_ids, item_ids = (
+            ids_of(events.get(name, pd.Series(None, index=events.index, dtype="str")))
+            for name in ("user", "item")
+        )
         if bool((user_ids.isna() & item_ids.isna()).any()):
             raise InvalidEvents("an event has neither a user nor an item: give at least one")
         if bool(events["event_type"].isna().any()):

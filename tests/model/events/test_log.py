@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -63,10 +63,22 @@ def test_frames_put_together_have_an_index_that_repeats() -> None:
     assert list(log.users.ids) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("column", ["user", "item", "event_type"])
-def test_a_missing_column_is_named(column: str) -> None:
-    with pytest.raises(InvalidEvents, match=f"no column '{column}'; they have"):
-        EventLog.from_frames(events().drop(columns=column))
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(InvalidEvents, match="no column 'event_type'; they have"):
+        EventLog.from_frames(events().drop(columns="event_type"))
+    with pytest.raises(InvalidEvents, match="no column 'user' and none 'item'"):
+        EventLog.from_frames(events().drop(columns=["user", "item"]))
+
+
+@pytest.mark.parametrize("column", ["user", "item"])
+def test_users_or_items_may_be_absent(column: Literal["user", "item"]) -> None:
+    known = events().dropna(subset=[{"user": "item", "item": "user"}[column]])
+    without = EventLog.from_frames(known.drop(columns=column))
+    empty = EventLog.from_frames(known.assign(**{column: None}))
+    assert len(without) == len(known)
+    assert (getattr(without, column) == -1).all()
+    assert len(getattr(without, f"{column}s")) == 0
+    assert without.time_us.tolist() == empty.time_us.tolist()
 
 
 def test_without_times_the_rows_keep_their_order() -> None:
