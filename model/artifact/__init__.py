@@ -1,5 +1,5 @@
 """The files of a trained model."""
 
-from model.artifact.artifact import FORMAT_VERSION, Artifact, Description
+from model.artifact.artifact import FORMAT_VERSION, Artifact, Description, ExportError
 
-__all__ = ["FORMAT_VERSION", "Artifact", "Description"]
+__all__ = ["FORMAT_VERSION", "Artifact", "Description", "ExportError"]

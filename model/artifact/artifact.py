@@ -28,14 +28,23 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from model.config import Config
-from model.distributions import Baselines, Layout, TaskServing
+from model.distributions import Baselines, JointCorrection, Layout, TaskServing
 from model.errors import InvalidArtifact
 from model.evaluation import Report, TaskGraph
 from model.snapshots import SeasonalNaive, SnapshotPlan
 from model.tasks import EntityKind, Task
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _BASELINE_FIELDS = ("climatology", "features", "mean", "spread", "weights")
+
+
+class ExportError(BaseModel):
+    """The largest difference between what is served and torch, on some training rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    network: float
+    joint_head: float
 
 
 class Description(BaseModel):
@@ -52,6 +61,7 @@ class Description(BaseModel):
     seasonal: dict[str, SeasonalNaive]
     report: Report
     task_graph: TaskGraph
+    export_errors: dict[EntityKind, ExportError] = {}
 
 
 class _File(BaseModel):
@@ -83,6 +93,25 @@ class Artifact:
     def layout(self, entity: EntityKind) -> Layout:
         """The order of an entity kind's tasks."""
         return Layout(self.description.tasks[entity], self.description.plan.classes)
+
+    def joint_head(self, entity: EntityKind) -> JointCorrection:
+        """What known outcomes add to an entity kind's parameters.
+
+        Raises:
+            InvalidArtifact: weights are missing.
+        """
+        prefix = f"kinds.{entity}.joint."
+        weights = {
+            name.removeprefix(prefix): array
+            for name, array in self.weights.items()
+            if name.startswith(prefix)
+        }
+        try:
+            return JointCorrection.of_weights(self.layout(entity), weights)
+        except KeyError as error:
+            raise InvalidArtifact(
+                f"the joint head of {entity}s lacks {error}: train the model again"
+            ) from error
 
     def save(self, path: Path) -> None:
         """Write all files into a new folder, which appears whole or not at all.

@@ -3,7 +3,9 @@
 from model.distributions.amounts import LOG_MEAN_RANGE, LOG_SIGMA_RANGE, LOG_SIZE_RANGE
 from model.distributions.baselines import Baselines, standardise
 from model.distributions.distributions import Distribution, of_task
+from model.distributions.evidence import WITHOUT_EVIDENCE
 from model.distributions.hazards import BINS, EDGES
+from model.distributions.joint_correction import JointCorrection
 from model.distributions.layout import Group, Layout, LikelihoodName
 from model.distributions.scale import Scale
 from model.distributions.serving import (
@@ -21,9 +23,11 @@ __all__ = [
     "LOG_MEAN_RANGE",
     "LOG_SIGMA_RANGE",
     "LOG_SIZE_RANGE",
+    "WITHOUT_EVIDENCE",
     "Baselines",
     "Distribution",
     "Group",
+    "JointCorrection",
     "Layout",
     "LikelihoodName",
     "Scale",

@@ -230,7 +230,7 @@ class Predictor:
         session = self._sessions[entity]
         wanted = {node.name for node in session.get_inputs()}
         arrays = reader.arrays(inputs)
-        (network,) = session.run(None, {name: arrays[name] for name in wanted})
+        (network,) = session.run(["parameters"], {name: arrays[name] for name in wanted})
         columns = [feature.name for feature in reader.features(entity)]
         naive = {
             task.name: description.seasonal[task.name].log_shares(inputs, columns, reader.log)

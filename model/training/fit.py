@@ -131,8 +131,13 @@ def _final(
 def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepared) -> Artifact:
     """The files of a network that has the declared tasks alone."""
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    exported = {
+        entity: export_network(network, entity, prepared.training[entity])
+        for entity in network.layouts
+    }
+    errors = {entity: error for entity, (_, error) in exported.items()}
     return Artifact(
-        description=description,
+        description=description.model_copy(update={"export_errors": errors}),
         # Heads that only training needs go; the embeddings that kinds share stand there once.
         weights={
             name: value
@@ -145,10 +150,7 @@ def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepare
             )
             for entity, layout in network.layouts.items()
         },
-        networks={
-            entity: export_network(network, entity, prepared.training[entity])
-            for entity in network.layouts
-        },
+        networks={entity: content for entity, (content, _) in exported.items()},
     )
 
 

@@ -216,3 +216,16 @@ def test_weights_are_plain_arrays(folder: Path) -> None:
     for name, array in Artifact.load(folder).weights.items():
         assert isinstance(array, np.ndarray), name
         assert np.isfinite(array).all(), name
+
+
+def test_the_artifact_says_how_far_from_torch_it_is(fitted: SSMTL, folder: Path) -> None:
+    errors = Artifact.load(folder).description.export_errors
+    assert set(errors) == {"user", "item", "pair"}
+    assert all(0 <= max(error.network, error.joint_head) < 1e-5 for error in errors.values())
+
+
+def test_a_joint_head_without_its_weights_is_refused(folder: Path) -> None:
+    artifact = Artifact.load(folder)
+    del artifact.weights["kinds.user.joint.mix"]
+    with pytest.raises(InvalidArtifact, match="joint head of users lacks 'mix'"):
+        artifact.joint_head("user")

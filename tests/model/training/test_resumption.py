@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from model import SSMTL, Config, Occurs, Sum, Task
+from model.artifact import ExportError
 from model.checkpoints import CheckpointFolder
 from model.events import EventLog
 from model.network import SSMTLNetwork
@@ -66,9 +67,11 @@ class KilledAfter(CheckpointFolder):
 @pytest.fixture(scope="module", autouse=True)
 def _one_export() -> Iterator[None]:
     """Most of a small fit's time goes into the export, which only looks at the final weights."""
-    exported: dict[str, bytes] = {}
+    exported: dict[str, tuple[bytes, ExportError]] = {}
 
-    def export_once(network: SSMTLNetwork, entity: EntityKind, examples: Examples) -> bytes:
+    def export_once(
+        network: SSMTLNetwork, entity: EntityKind, examples: Examples
+    ) -> tuple[bytes, ExportError]:
         if entity not in exported:
             exported[entity] = export_network(network, entity, examples)
         return exported[entity]
