@@ -47,9 +47,26 @@ def submit(
     client: httpx.Client, dataset: str, config: dict[str, Any] = SMALL, seed: int = 0
 ) -> str:
     """Queue a training; its id."""
-    body = {"config": config, "seed": seed}
-    answer = _checked(client.post(f"/v1/datasets/{dataset}/training-jobs", json=body))
-    job_id: str = answer.json()["id"]
+    return job_id_of(client.post(jobs_path(dataset), json=training(config, seed)))
+
+
+def jobs_path(dataset: str) -> str:
+    """Where trainings of a dataset are submitted."""
+    return f"/v1/datasets/{dataset}/training-jobs"
+
+
+def training(config: dict[str, Any] = SMALL, seed: int = 0) -> dict[str, Any]:
+    """What is asked of a training."""
+    return {"config": config, "seed": seed}
+
+
+def job_id_of(answer: httpx.Response) -> str:
+    """The job that was made.
+
+    Raises:
+        RuntimeError: it was not.
+    """
+    job_id: str = _checked(answer).json()["id"]
     return job_id
 
 
