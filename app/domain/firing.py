@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Dataset, Import, Job, ModelVersion, Part, Schedule
+from app.db.tables import Dataset, Import, Job, Part, Schedule
 from app.domain.cron import next_time
 from app.domain.schedules import zone_of
 from app.domain.training_jobs import KIND, TrainingRequest, submit_training
@@ -110,7 +110,4 @@ def _has_open_job() -> ColumnElement[bool]:
 def _trained_revision(session: Session, dataset_id: int) -> int:
     submitted = select(Job.arguments).where(Job.dataset_id == dataset_id, Job.kind == KIND)
     arguments = session.scalar(submitted.order_by(Job.id.desc()).limit(1)) or {}
-    # A training reads what there is when it begins, which may be more than when it was submitted.
-    learned = select(func.max(ModelVersion.dataset_revision))
-    newest = session.scalar(learned.where(ModelVersion.dataset_id == dataset_id))
-    return max(newest or 0, int(arguments.get("dataset_revision", 0)))
+    return int(arguments.get("dataset_revision", 0))

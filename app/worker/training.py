@@ -41,7 +41,7 @@ def train(run: JobRun) -> None:
     tasks = [Task.model_validate(task) for task in run.arguments["tasks"]]
     _use_threads(run)
     run.report("load", 0.0)
-    log, revision = _load(run)
+    log = _load(run)
     run.log("events loaded", events=len(log), users=len(log.users), items=len(log.items))
     config = Config.model_validate(run.arguments["config"])
     estimator = SSMTL(tasks, config, seed=run.arguments["seed"])
@@ -51,10 +51,10 @@ def train(run: JobRun) -> None:
         stop=run.should_stop,
         checkpoints=run.checkpoints,
     )
-    _save_and_publish(run, estimator, log, revision)
+    _save_and_publish(run, estimator, log)
 
 
-def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: int) -> None:
+def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog) -> None:
     scratch = run.scratch / "artifact"
     estimator.save(scratch)
     run.report("predict", _FITTED)
@@ -73,7 +73,7 @@ def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog, revision: in
             dataset_id=run.dataset_id,
             job_id=run.job_id,
             artifact_path=str(artifact.relative_to(run.settings.data_dir)),
-            dataset_revision=revision,
+            dataset_revision=run.arguments["dataset_revision"],
             estimator_report=estimator.report_.model_dump(mode="json"),
             task_graph=estimator.task_graph_.model_dump(mode="json"),
             tasks=[task.model_dump(mode="json") for task in estimator.tasks_],
@@ -91,14 +91,16 @@ def _use_threads(run: JobRun) -> None:
     torch.set_num_threads(run.settings.job_threads or max(1, (os.cpu_count() or 1) - 1))
 
 
-def _load(run: JobRun) -> tuple[EventLog, int]:
+def _load(run: JobRun) -> EventLog:
+    """The log as it was when the job was submitted, so that every run of it sees the same."""
+    revision = run.arguments["dataset_revision"]
     with transaction(run.session_factory, write=False) as session:
         dataset = session.get(Dataset, run.dataset_id)
         if dataset is None:
             raise NotFound("the dataset was deleted while its training waited")
-        parts = parts_of(session, dataset.id, run.settings.data_dir)
-        name, time_zone, revision = dataset.name, dataset.time_zone, dataset.revision
-    return open_event_log(parts, name, time_zone, run.settings.index_memory_mb), revision
+        parts = parts_of(session, dataset.id, run.settings.data_dir, revision=revision)
+        name, time_zone = dataset.name, dataset.time_zone
+    return open_event_log(parts, name, time_zone, run.settings.index_memory_mb)
 
 
 def _report(run: JobRun, told: Progress) -> None:

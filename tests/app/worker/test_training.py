@@ -53,14 +53,18 @@ def declare(client: TestClient, events: pd.DataFrame) -> None:
     mapping = {"columns": {"user": "user", "item": "item"}}
     made = client.post("/v1/datasets", json={"name": "shop", "events": mapping})
     assert made.status_code == 201, made.text
+    send(client, events)
+    for name, (entity, target) in TASKS.items():
+        task = {"entity": entity, "target": target, "horizon_days": 14}
+        assert client.put(f"/v1/datasets/shop/tasks/{name}", json=task).status_code == 201
+
+
+def send(client: TestClient, events: pd.DataFrame) -> None:
     body = BytesIO()
     events.to_csv(body, index=False)
     url = "/v1/datasets/shop/imports?table=events"
     imported = client.post(url, content=body.getvalue(), headers={"Content-Type": "text/csv"})
     assert imported.status_code == 201, imported.text
-    for name, (entity, target) in TASKS.items():
-        task = {"entity": entity, "target": target, "horizon_days": 14}
-        assert client.put(f"/v1/datasets/shop/tasks/{name}", json=task).status_code == 201
 
 
 def submit(client: TestClient) -> str:
@@ -86,16 +90,20 @@ def test_a_training_publishes_a_model_and_its_predictions(
     events: pd.DataFrame,
     settings: Settings,
     session_factory: sessionmaker[Session],
-    worker: None,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """Of the data that there was when it was submitted: what came later is for the next one."""
     declare(client, events)
-    job = ended(client, submit(client))
+    job_id = submit(client)
+    send(client, events.tail(1).assign(user="late", time=events["time"].max()))
+    request.getfixturevalue("worker")
+    job = ended(client, job_id)
     assert (job["state"], job["error"]) == ("succeeded", None)
     assert job["result"] == {"model_version": 1}
     with transaction(session_factory, write=False) as session:
         version = session.scalars(select(ModelVersion)).one()
         rows = session.scalar(select(func.count()).select_from(Prediction))
-    assert version.job_id == job["id"]
+    assert (version.job_id, version.dataset_revision) == (job["id"], 1)
     assert rows == events["user"].nunique() + events["item"].nunique()
     artifact = settings.data_dir / version.artifact_path
     assert models(settings) == [artifact]
