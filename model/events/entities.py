@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from model.errors import InvalidEvents
+from model.events.id_search import IdSearch
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,14 @@ class Entities:
     def codes(self, ids: pd.Series | pd.Index | list[str]) -> NDArray[np.int32]:
         """The codes of these ids, -1 for an id that is missing or unknown."""
         return self.ids.get_indexer(pd.Index(ids)).astype(np.int32)
+
+    def find(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """The same as `codes` for a few ids at a time, without a hash table of all."""
+        return self._search.codes(ids)
+
+    @cached_property
+    def _search(self) -> IdSearch:
+        return IdSearch(self.ids)
 
     @classmethod
     def of(cls, name: str, seen: pd.Index, table: pd.DataFrame | None) -> Entities:

@@ -1,14 +1,14 @@
 """New events beside a log that is not made anew for them.
 
 The log stays as it is, mapped into memory or not. The new events, its tail, may be of anybody and
-of any time, also before the log's last event. What is asked of one entity is put together when it
-is asked; it is what an index of all events would say.
+of any time, also before the log's last event. What is asked of some entities is put together when
+it is asked; it is what an index of all events would say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,142 +17,143 @@ from numpy.typing import NDArray
 from model.errors import InvalidEvents
 from model.events.batches import recoded
 from model.events.entities import Entities
-from model.events.index import SLOT_COLUMNS, Codes, EntityEvents
+from model.events.index import EntityEvents, packed_pairs
 from model.events.log import EventLog
-from model.events.ordering import ties_broken
+from model.events.tail_codes import TailCodes
+from model.events.tail_rows import TailRows
+from model.events.together import Joined, joined
+
+Side = Literal["user", "item"]
+Longs = NDArray[np.int64]
 
 
 class LogWithTail:
     """A log and some events that came later.
 
     Codes of the log stay; ids and event types that only the tail has get the codes after them. A
-    row of the tail is counted on from the log's rows.
+    row of the tail is counted on from the log's rows, in the order in which they came.
 
     Args:
         base: the log.
         events: the tail, as for `EventLog.from_frames`; of one moment, its events come after the
-            log's.
+            log's. None: nothing yet.
 
     Raises:
         InvalidEvents: the events are not what is asked for, or only one of the two has times.
     """
 
-    def __init__(self, base: EventLog, events: pd.DataFrame) -> None:
-        tail = EventLog.from_frames(events, time_zone=base.time_zone)
-        if tail.has_time != base.has_time:
-            raise InvalidEvents("either the log or its tail has no times: give them both or none")
+    def __init__(self, base: EventLog, events: pd.DataFrame | None = None) -> None:
         self.base = base
-        self.event_types = _extended(base.event_types, tail.event_types)
-        self._users = _Codes(base.users, tail.users)
-        self._items = _Codes(base.items, tail.items)
-        types = np.array([self.event_types.index(name) for name in tail.event_types], np.int16)
-        columns = tail.slot_columns | {"event_type": types[tail.event_type]}
-        users, items = recoded(tail.user, self._users.to), recoded(tail.item, self._items.to)
-        self._by_user = EntityEvents.build(tail.user, len(tail.users), items, columns)
-        self._by_item = EntityEvents.build(tail.item, len(tail.items), users, columns)
-        self._pairs = tail.pair_events
-        self._by_pair = EntityEvents.build(
-            self._pairs.codes(tail.user, tail.item), len(self._pairs.pairs), items, columns
-        )
+        self.event_types = base.event_types
+        self.last_us = base.last_us
+        self._length = 0
+        self._rows = TailRows()
+        self._codes: dict[Side, TailCodes] = {
+            "user": TailCodes(base.users),
+            "item": TailCodes(base.items),
+        }
+        if events is not None:
+            self._add(events)
 
-    def code(self, kind: Literal["user", "item"], entity_id: str) -> int:
-        """The code of a user or item, -1 for one that neither log nor tail knows."""
-        return (self._users if kind == "user" else self._items).code(entity_id)
+    def __len__(self) -> int:
+        """How many events the tail has."""
+        return self._length
 
-    def events_of(self, kind: Literal["user", "item"], code: int) -> EntityEvents:
-        """The events of one user or item, as an index whose entity 0 it is."""
-        of_user = kind == "user"
-        base = self.base.user_events if of_user else self.base.item_events
-        tail, codes = (self._by_user, self._users) if of_user else (self._by_item, self._items)
-        others = self._items if of_user else self._users
-        return self._joined(base, code, tail, codes.own(code), others)
+    def with_events(self, events: pd.DataFrame) -> LogWithTail:
+        """The same with more events; what it costs does not grow with the tail.
 
-    def tail_of(
-        self, kind: Literal["user", "item"], codes: Codes
-    ) -> tuple[EntityEvents, NDArray[np.int64]]:
-        """The tail's own events of all users or items, and the entities there of these codes.
+        This one stays as it is. The two share what they know, so that only the newest one of them
+        can be added to, by one thread at a time; all of them can be read meanwhile.
 
-        An entity is -1 where the tail has none.
+        Raises:
+            InvalidEvents: see the class.
         """
-        events, known = (
-            (self._by_user, self._users) if kind == "user" else (self._by_item, self._items)
-        )
-        return events, np.array([known.own(code) for code in codes.tolist()], dtype=np.int64)
+        if self._length != len(self._rows):
+            raise ValueError("events were added to this log before: add to what came of that")
+        longer = object.__new__(LogWithTail)
+        vars(longer).update(vars(self))
+        longer._add(events)
+        return longer
+
+    def _add(self, events: pd.DataFrame) -> None:
+        base = self.base
+        new = EventLog.from_frames(events, time_zone=base.time_zone)
+        if new.has_time != base.has_time:
+            raise InvalidEvents("either the log or its tail has no times: give them both or none")
+        if not len(new):
+            return
+        self.event_types = _extended(self.event_types, new.event_types)
+        types = np.array([self.event_types.index(name) for name in new.event_types], np.int16)
+        user = recoded(new.user, self._codes["user"].added(new.users))
+        item = recoded(new.item, self._codes["item"].added(new.items))
+        columns = new.slot_columns | {"event_type": types[new.event_type]}
+        self._rows.append(user, item, columns)
+        self._length = len(self._rows)
+        self.last_us = max(self.last_us, new.last_us)
+
+    def codes(self, side: Side, ids: Sequence[str]) -> Longs:
+        """(R,) the codes of users or items, -1 for those whom neither log nor tail knows."""
+        return self._codes[side].find(ids)
+
+    def code(self, side: Side, entity_id: str) -> int:
+        """The code of a user or item, -1 for one that neither log nor tail knows."""
+        return int(self.codes(side, [entity_id])[0])
+
+    def id_of(self, side: Side, code: int) -> str:
+        """The id that this code stands for."""
+        return self._codes[side].id_of(code)
+
+    def entities(self, side: Side) -> Entities:
+        """Those of the log."""
+        return self.base.users if side == "user" else self.base.items
+
+    def has_tail(self, side: Side, codes: Longs) -> NDArray[np.bool_]:
+        """(R,) whom the tail has events of."""
+        return self._rows.have(side, codes)
+
+    def pairs_with_tail(self, users: Longs, items: Longs) -> NDArray[np.bool_]:
+        """(R,) which pairs the tail has events of."""
+        return self._rows.have_pairs(packed_pairs(users, items))
+
+    def events_of_many(self, side: Side, codes: Longs) -> EntityEvents:
+        """The events of some users or items, as an index whose entity r is the r-th of them."""
+        base = self.base.user_events if side == "user" else self.base.item_events
+        rows = self._rows.of(side, codes, self._length)
+        return joined(self._joined(base, codes, "item" if side == "user" else "user"), rows)
+
+    def tail_of_many(self, side: Side, codes: Longs) -> EntityEvents:
+        """The same of the tail's events alone."""
+        nobody = np.full(len(codes), -1)
+        base = self.base.user_events if side == "user" else self.base.item_events
+        rows = self._rows.of(side, codes, self._length)
+        return joined(self._joined(base, nobody, "item" if side == "user" else "user"), rows)
+
+    def events_of_pairs(self, users: Longs, items: Longs) -> EntityEvents:
+        """The events of some pairs, as an index whose entity r is the r-th of them."""
+        base = self.base.pair_events
+        rows = self._rows.of_pairs(packed_pairs(users, items), self._length)
+        return joined(self._joined(base.events, base.codes(users, items), "item"), rows)
+
+    def events_of(self, side: Side, code: int) -> EntityEvents:
+        """The events of one user or item, as an index whose entity 0 it is."""
+        return self.events_of_many(side, np.array([code]))
 
     def events_of_pair(self, user: int, item: int) -> EntityEvents:
         """The events of one pair, by the codes of its user and item."""
-        base = self.base.pair_events
-        in_base = int(base.codes(np.array([user]), np.array([item]))[0])
-        own = np.array([self._users.own(user)]), np.array([self._items.own(item)])
-        in_tail = int(self._pairs.codes(*own)[0])
-        return self._joined(base.events, in_base, self._by_pair, in_tail, self._items)
+        return self.events_of_pairs(np.array([user]), np.array([item]))
 
-    def _joined(
-        self, base: EntityEvents, code: int, tail: EntityEvents, own: int, others: _Codes
-    ) -> EntityEvents:
-        old, new = _slots(base, code), _slots(tail, own)
-        count = old.stop - old.start + new.stop - new.start
-        if new.stop == new.start:
-            columns = {name: getattr(base, name)[old] for name in SLOT_COLUMNS}
-        else:
-            columns = {
-                name: np.concatenate([getattr(base, name)[old], getattr(tail, name)[new]])
-                for name in SLOT_COLUMNS
-            }
-            columns["rows"][old.stop - old.start :] += len(self.base)
-            if self.base.has_time and (np.diff(columns["time_us"]) <= 0).any():
-                order = self._order(columns, others)
-                columns = {name: column[order] for name, column in columns.items()}
-        return EntityEvents(offsets=np.array([0, count], dtype=np.int64), **columns)
-
-    def _order(self, columns: Mapping[str, NDArray[Any]], others: _Codes) -> NDArray[np.intp]:
-        """By time, and at one moment as a log would be ordered; codes are not in order here."""
-        types = np.array(self.event_types)[columns["event_type"]]
-        decisive = [
-            others.ranks(columns["counterpart"]),
-            np.unique(types, return_inverse=True)[1],
-            *(columns[name] for name in ("units", "price_cents", "value_cents")),
-        ]
-        by_time = np.argsort(columns["time_us"], kind="stable")
-        return ties_broken(by_time, columns["time_us"], decisive)
-
-
-class _Codes:
-    """Codes of a log's entities, with those that only its tail has behind them."""
-
-    def __init__(self, base: Entities, tail: Entities) -> None:
-        self._base = base
-        known = base.codes(tail.ids)
-        is_new = known < 0
-        self.to: Codes = np.where(is_new, len(base) + np.cumsum(is_new) - 1, known)
-        self._own: dict[int, int] = {int(code): own for own, code in enumerate(self.to)}
-        self._new: dict[str, int] = dict(
-            zip(map(str, tail.ids[is_new]), map(int, self.to[is_new]), strict=True)
+    def _joined(self, base: EntityEvents, codes: Longs, counterpart: Side) -> Joined:
+        return Joined(
+            base=base,
+            codes=codes,
+            base_rows=len(self.base),
+            tail=self._rows,
+            counterpart=counterpart,
+            names=self._codes[counterpart],
+            event_types=self.event_types,
+            by_time=self.base.has_time,
         )
 
-    def own(self, code: int) -> int:
-        """The tail's own code, -1 for one that it does not have."""
-        return self._own.get(code, -1)
 
-    def ranks(self, codes: Codes) -> Codes:
-        """Numbers in the order of ids, -1 for nobody."""
-        names = {own: name for name, own in self._new.items()}
-        ids = [names.get(code) or str(self._base.ids[code]) for code in codes.tolist() if code >= 0]
-        ranks = np.full(len(codes), -1)
-        ranks[codes >= 0] = np.unique(np.array(ids, dtype=object), return_inverse=True)[1]
-        return ranks
-
-    def code(self, entity_id: str) -> int:
-        if entity_id in self._new:
-            return self._new[entity_id]
-        return int(self._base.codes([entity_id])[0])
-
-
-def _slots(index: EntityEvents, code: int) -> slice:
-    if not 0 <= code < len(index):
-        return slice(0, 0)
-    return slice(int(index.offsets[code]), int(index.offsets[code + 1]))
-
-
-def _extended(base: tuple[str, ...], tail: tuple[str, ...]) -> tuple[str, ...]:
-    return base + tuple(name for name in tail if name not in base)
+def _extended(base: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return base + tuple(name for name in more if name not in base)

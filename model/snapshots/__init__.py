@@ -9,6 +9,7 @@ from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.online import OnlineReader
+from model.snapshots.read_rows import ReadRows, Rows
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
 from model.snapshots.seasons import Season
@@ -24,6 +25,8 @@ __all__ = [
     "Label",
     "OnlineReader",
     "PeriodLabels",
+    "ReadRows",
+    "Rows",
     "Season",
     "SeasonalNaive",
     "Sequences",

@@ -101,51 +101,78 @@ class FeatureReader:
         reader._scratch = threading.local()
         return reader
 
-    def read_one(
-        self, events: EntityEvents, entity: int, cutoff_us: int, counterparts: Counterparts
+    def read(
+        self,
+        entities: Longs,
+        ends: Longs,
+        cutoffs_us: Longs,
+        counterparts: Counterparts | None = None,
     ) -> NDArray[np.float32]:
-        """The features of one entity from events that are given.
-
-        Args:
-            events: an index whose entity 0 it is.
-            entity: its code in the table, -1 for one that is not there.
-            cutoff_us: no event after it is looked at.
-            counterparts: what is known of those whom it met.
-
-        Shape:
-            returns: (1, F)
-        """
-        cutoffs_us = np.array([cutoff_us])
-        ends = events.position(np.zeros(1, dtype=np.int64), cutoffs_us)
-        rows = ScanRows(events.offsets[:1], ends, cutoffs_us)
-        totals = self._totals(rows, events, counterparts)
-        return self._transform.read(totals, self._given.read(np.array([entity]), cutoffs_us))
-
-    def read(self, entities: Longs, ends: Longs, cutoffs_us: Longs) -> NDArray[np.float32]:
         """The features of R rows.
 
         Args:
             entities: (R,) codes; -1 for one that has no events.
             ends: (R,) first slot after the cutoff, from `EntityEvents.position`; of nobody any.
             cutoffs_us: (R,) no event after it is looked at.
+            counterparts: what is known of those whom they met, if not what the log says.
 
         Shape:
             returns: (R, F)
         """
+        events = self._source.events
+        starts = np.where(entities >= 0, events.offsets[entities], ends)
+        rows = ScanRows(starts, ends, cutoffs_us)
+        return self._read(events, entities, rows, counterparts or self._counterparts)
+
+    def read_from(
+        self,
+        events: EntityEvents,
+        entities: Longs,
+        cutoffs_us: Longs,
+        counterparts: Counterparts | None,
+    ) -> NDArray[np.float32]:
+        """The features of R rows from events that are given.
+
+        Args:
+            events: an index whose r-th entity is that of the r-th row.
+            entities: (R,) codes in the table, -1 for one that is not there.
+            cutoffs_us: (R,) no event after it is looked at.
+            counterparts: what is known of those whom they met.
+
+        Shape:
+            returns: (R, F)
+        """
+        ends = events.position(np.arange(len(entities)), cutoffs_us)
+        rows = ScanRows(events.offsets[:-1], ends, cutoffs_us)
+        return self._read(events, entities, rows, counterparts)
+
+    def _read(
+        self,
+        events: EntityEvents,
+        entities: Longs,
+        rows: ScanRows,
+        counterparts: Counterparts | None,
+    ) -> NDArray[np.float32]:
         step = max(1, _BLOCK_BYTES // (8 * self._layout.width))
-        if len(entities) <= step:
-            return self._read(entities, ends, cutoffs_us)
-        features = np.empty((len(entities), len(self.features)), dtype=np.float32)
-        for start in range(0, len(entities), step):
-            rows = slice(start, start + step)
-            features[rows] = self._read(entities[rows], ends[rows], cutoffs_us[rows])
+        if len(rows) <= step:
+            return self._read_block(events, entities, rows, counterparts)
+        features = np.empty((len(rows), len(self.features)), dtype=np.float32)
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            features[part] = self._read_block(
+                events, entities[part], rows.take(part), counterparts
+            )
         return features
 
-    def _read(self, entities: Longs, ends: Longs, cutoffs_us: Longs) -> NDArray[np.float32]:
-        starts = np.where(entities >= 0, self._source.events.offsets[entities], ends)
-        rows = ScanRows(starts, ends, cutoffs_us)
-        totals = self._totals(rows, self._source.events, self._counterparts)
-        return self._transform.read(totals, self._given.read(entities, cutoffs_us))
+    def _read_block(
+        self,
+        events: EntityEvents,
+        entities: Longs,
+        rows: ScanRows,
+        counterparts: Counterparts | None,
+    ) -> NDArray[np.float32]:
+        totals = self._totals(rows, events, counterparts)
+        return self._transform.read(totals, self._given.read(entities, rows.cutoffs_us))
 
     def _totals(
         self, rows: ScanRows, events: EntityEvents, counterparts: Counterparts | None
@@ -213,8 +240,8 @@ class FeatureReader:
 
     @cached_property
     def _counterpart_codes(self) -> int:
-        """No code of a counterpart is as great as this."""
-        return int(self._source.events.counterpart.max(initial=-1)) + 1
+        """No code of a counterpart is as great as this; the events need not be looked at."""
+        return max(len(self._source.log.users), len(self._source.log.items))
 
     @cached_property
     def _counterparts(self) -> RecentCounterparts | None:

@@ -29,6 +29,9 @@ _MAX_TABLE = 1 << 25
 class RecentCounterparts:
     """Sums over the counterparts of each row's last events.
 
+    Attributes:
+        wanted: in the order of `RECENTS`.
+
     Args:
         others: the events of the counterparts.
         wanted: some of `RECENTS`.
@@ -36,7 +39,7 @@ class RecentCounterparts:
 
     def __init__(self, others: EntityEvents, wanted: Sequence[str]) -> None:
         self._others = others
-        self._wanted = tuple(name for name in RECENTS if name in wanted)
+        self.wanted = tuple(name for name in RECENTS if name in wanted)
         self._known: tuple[Longs, dict[str, Longs]] | None = None
 
     def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
@@ -46,18 +49,18 @@ class RecentCounterparts:
             recent_RL: codes, -1 for none.
             cutoffs_us: (R,)
         """
-        if not self._wanted or not len(recent_RL):
+        if not self.wanted or not len(recent_RL):
             return {}
         moments_us, moment = _distinct(cutoffs_us)
         size = len(moments_us) * len(self._others)
         # For many rows it is worth knowing everybody at every cutoff; for a few it is not.
         if size <= _MAX_TABLE and (self._is_known(moments_us) or recent_RL.size > size):
             tables = self._everybody(moments_us)
-            return {name: looked_up(tables[name], moment, recent_RL) for name in self._wanted}
+            return {name: looked_up(tables[name], moment, recent_RL) for name in self.wanted}
         there = recent_RL >= 0
         row, codes = np.nonzero(there)[0], recent_RL[there].astype(np.int64)
         found = {}
-        for name in self._wanted:
+        for name in self.wanted:
             numbers = np.zeros(recent_RL.shape, dtype=np.int64)
             numbers[there] = self.numbers(name, codes, cutoffs_us[row])
             found[name] = numbers.sum(axis=1)
@@ -75,7 +78,7 @@ class RecentCounterparts:
         everyone = np.tile(np.arange(len(self._others)), len(moments_us))
         at_us = np.repeat(moments_us, len(self._others))
         shape = (len(moments_us), len(self._others))
-        tables = {n: self.numbers(n, everyone, at_us).reshape(shape) for n in self._wanted}
+        tables = {n: self.numbers(n, everyone, at_us).reshape(shape) for n in self.wanted}
         self._known = moments_us, tables
         return tables
 

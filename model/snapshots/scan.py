@@ -185,6 +185,10 @@ class ScanRows:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def take(self, part: slice) -> ScanRows:
+        """Some of them."""
+        return ScanRows(self.starts[part], self.ends[part], self.cutoffs_us[part])
+
 
 @dataclass(frozen=True)
 class Scanned:

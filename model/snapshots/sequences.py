@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,23 @@ class Sequences:
         codes = np.zeros((rows, length), dtype=np.int64)
         amounts = np.zeros((rows, length), dtype=np.float32)
         return cls(codes, codes, amounts, amounts)
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Sequences:
+        """Those of some rows."""
+        return Sequences(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @classmethod
+    def interleaved(
+        cls, is_first: NDArray[np.bool_], first: Sequences, second: Sequences
+    ) -> Sequences:
+        """Rows of both, each in its order; `is_first` says of each row where it comes from."""
+        columns = []
+        for f in fields(cls):
+            one, other = getattr(first, f.name), getattr(second, f.name)
+            both = np.empty((len(is_first), one.shape[1]), dtype=one.dtype)
+            both[is_first], both[~is_first] = one, other
+            columns.append(both)
+        return cls(*columns)
 
 
 class SequenceReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 from model.config import Config
 from model.events import EventLog, to_microseconds
 from model.events.tail import LogWithTail
-from model.snapshots import SnapshotPlan, SnapshotReader
-from model.snapshots.online import OnlineReader, Side
-from model.tasks import Occurs, PeakPeriod, Task
+from model.snapshots import Inputs, OnlineReader, Rows, SnapshotPlan, SnapshotReader
+from model.tasks import EntityKind, Occurs, PeakPeriod, Task
 from tests.model.made_logs import TIME_ZONE, random_events, random_tables, same
 from tests.model.snapshots.test_features import with_affinities
 
 LEARNED = pd.Timestamp("2023-05-10 00:00", tz="UTC")
+Longs = npt.NDArray[np.int64]
+KINDS: tuple[EntityKind, ...] = ("user", "item", "pair")
 NOW = pd.Timestamp("2023-06-20 12:34:56.789", tz="UTC")
 TASKS = (
     Task(name="a", entity="item", target=PeakPeriod(event_type="purchase", period="weekday")),
@@ -48,39 +50,99 @@ def readers(
         base, TASKS, Config(sequence_length=9), to_microseconds(LEARNED)
     )
     plan = with_affinities(learned)
-    log = LogWithTail(base, new)
+    half = len(new) // 2
+    log = LogWithTail(base, new.iloc[:half]).with_events(new.iloc[half:])
     rebuilt = EventLog.from_frames(pd.concat([old, new]), *tables, time_zone=TIME_ZONE)
-    online = OnlineReader(log, SnapshotReader(base, plan), use_compiler=use_compiler)
+    online = OnlineReader(SnapshotReader(base, plan), use_compiler=use_compiler)
     return online, log, SnapshotReader(rebuilt, plan, use_compiler=use_compiler)
 
 
+def asked(
+    log: LogWithTail, offline: SnapshotReader, kind: EntityKind, rng: np.random.Generator
+) -> tuple[Longs | None, Longs | None, Longs | None, Longs | None]:
+    """Users and items in the codes of the tailed log, then in those of the rebuilt one."""
+    users, items = (np.arange(len(table)) for table in (offline.log.users, offline.log.items))
+    if kind == "pair":
+        users, items = rng.choice(users, 60), rng.choice(items, 60)
+    own_users = log.codes("user", [str(offline.log.users.ids[code]) for code in users])
+    own_items = log.codes("item", [str(offline.log.items.ids[code]) for code in items])
+    match kind:
+        case "user":
+            return own_users, None, users, None
+        case "item":
+            return None, own_items, None, items
+        case "pair":
+            return own_users, own_items, users, items
+
+
+def offline_inputs(
+    offline: SnapshotReader, kind: EntityKind, users: Longs | None, items: Longs | None, at_us: int
+) -> Inputs:
+    if users is None:
+        assert items is not None
+        return offline.item_inputs(items, at_us)
+    return offline.user_inputs(users, at_us) if items is None else offline.pair_inputs(
+        users, items, at_us
+    )
+
+
 def assert_same(
-    online: OnlineReader, log: LogWithTail, offline: SnapshotReader, now_us: int
+    online: OnlineReader, log: LogWithTail, offline: SnapshotReader, now_us: int, kind: EntityKind
 ) -> None:
-    sides: tuple[Side, Side] = ("user", "item")
-    for side in sides:
-        table = offline.log.users if side == "user" else offline.log.items
-        read = offline.user_inputs if side == "user" else offline.item_inputs
-        for own, entity_id in enumerate(map(str, table.ids)):
-            expected = read(np.array([own]), now_us)
-            found, sequence = online.inputs(side, log.code(side, entity_id), now_us)
-            for name in ("numbers", "categories", "item_codes", "cutoffs_us"):
-                assert same(getattr(found, name), getattr(expected, name)), (entity_id, name)
-            arrays = offline.arrays(expected)
-            for name in ("items", "types", "gaps", "amounts"):
-                assert same(getattr(sequence, name), arrays[name]), (entity_id, name)
+    users, items, *rebuilt = asked(log, offline, kind, np.random.default_rng(0))
+    expected = offline_inputs(offline, kind, *rebuilt, now_us)
+    found = online.read(log, Rows.of(kind, users, items, now_us))
+    arrays = offline.arrays(expected)
+    for name, array in found.arrays.items():
+        assert same(array, arrays[name]), name
+    one_by_one = [
+        online.read(
+            log,
+            Rows.of(
+                kind,
+                None if users is None else users[row : row + 1],
+                None if items is None else items[row : row + 1],
+                now_us,
+            ),
+        )
+        for row in range(len(found))
+    ]
+    for name, array in found.arrays.items():
+        assert same(np.concatenate([one.arrays[name] for one in one_by_one]), array), name
+    sides = offline.items if kind == "item" else offline.users
+    codes = expected.items if kind == "item" else expected.users
+    assert same(found.is_cold, sides.index.position(codes, now_us) == sides.index.offsets[codes])
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10_000), st.sampled_from([0.1, 0.6, 1.0]), st.booleans())
+@given(
+    st.integers(0, 10_000), st.sampled_from([0.1, 0.6, 1.0]), st.booleans(), st.sampled_from(KINDS)
+)
 def test_a_log_with_a_tail_reads_as_one_of_all_events(
-    seed: int, share: float, use_compiler: bool
+    seed: int, share: float, use_compiler: bool, kind: EntityKind
 ) -> None:
     now_us = to_microseconds(NOW)
-    assert_same(*readers(seed, share, use_compiler=use_compiler), now_us)
+    assert_same(*readers(seed, share, use_compiler=use_compiler), now_us, kind)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
-def test_what_comes_after_now_is_not_seen(seed: int) -> None:
+def test_what_comes_after_now_is_not_seen(seed: int, kind: EntityKind) -> None:
     online, log, offline = readers(seed, 0.6, use_compiler=True)
-    assert_same(online, log, offline, to_microseconds(LEARNED + pd.Timedelta(days=9)))
+    assert_same(online, log, offline, to_microseconds(LEARNED + pd.Timedelta(days=9)), kind)
+
+
+def test_what_came_later_is_not_seen_by_who_began_earlier() -> None:
+    old, new = split(3, 0.6)
+    base = EventLog.from_frames(old, *random_tables(np.random.default_rng(0)), time_zone=TIME_ZONE)
+    plan = SnapshotPlan.from_log(base, TASKS, Config(), to_microseconds(LEARNED))
+    online = OnlineReader(SnapshotReader(base, plan))
+    before = LogWithTail(base, new.iloc[:5])
+    rows = Rows.of("user", np.arange(len(base.users)), None, to_microseconds(NOW))
+    then = online.read(before, rows)
+    after = before.with_events(new.iloc[5:])
+    again, now = online.read(before, rows), online.read(after, rows)
+    assert same(then.inputs.numbers, again.inputs.numbers)
+    assert not same(then.inputs.numbers, now.inputs.numbers)
+    with pytest.raises(ValueError, match="added to this log before"):
+        before.with_events(new)
