@@ -10,10 +10,10 @@ from model.distributions.layout import Group, Layout, LikelihoodName
 from model.distributions.scale import Scale
 from model.distributions.serving import (
     BASELINE_SOURCES,
+    Serving,
     Source,
     TaskServing,
     baseline_parameters,
-    served_parameters,
 )
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "Layout",
     "LikelihoodName",
     "Scale",
+    "Serving",
     "Source",
     "TaskServing",
     "baseline_parameters",
     "of_task",
-    "served_parameters",
     "standardise",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from model.distributions.baselines import Baselines
 from model.distributions.layout import Layout
 from model.distributions.scale import Scale
 
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Source = Literal["model", "recency_frequency", "seasonal_naive", "climatology"]
 BASELINE_SOURCES: tuple[Source, ...] = ("climatology", "recency_frequency", "seasonal_naive")
 
@@ -54,36 +57,51 @@ class TaskServing(BaseModel):
         return parameters * slope + np.asarray(self.shift, dtype=np.float32)
 
 
-def served_parameters(
-    layout: Layout,
-    serving: dict[str, TaskServing],
-    network: NDArray[np.float32],
-    naive: dict[str, NDArray[np.float32]],
-    baselines: Baselines,
-    numbers: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """The flat parameters that are served.
+class Serving:
+    """How the tasks of one entity kind are served, all of them in a few operations.
 
     Args:
-        layout: the tasks of one entity kind.
+        layout: the tasks.
         serving: per task.
-        network: (R, columns) the network's output, seasonal naive included.
-        naive: (R, periods) log shares per peak-period task.
         baselines: of the same layout.
-        numbers: (R, numeric features)
     """
-    flat = np.empty_like(network)
-    for position, task in enumerate(layout.tasks):
-        columns = layout.columns_of(task.name)
-        how = serving[task.name]
-        flat[:, columns] = (
-            how.calibrate(network[:, columns])
-            if how.source == "model"
-            else baseline_parameters(
-                how.source, position, columns, naive.get(task.name), baselines, numbers
+
+    def __init__(
+        self, layout: Layout, serving: Mapping[str, TaskServing], baselines: Baselines
+    ) -> None:
+        self._baselines = baselines
+        self._slope = np.ones(layout.columns, dtype=np.float32)
+        self._shift = np.zeros(layout.columns, dtype=np.float32)
+        self._others: list[tuple[Source, int, str, slice]] = []
+        for position, task in enumerate(layout.tasks):
+            how, columns = serving[task.name], layout.columns_of(task.name)
+            if how.source != "model":
+                self._others.append((how.source, position, task.name, columns))
+            elif how.slope:
+                self._slope[columns], self._shift[columns] = how.slope, how.shift
+
+    def parameters(
+        self, network: Floats, naive: Mapping[str, Floats], numbers: Floats, is_cold: Mask
+    ) -> Floats:
+        """The flat parameters that are served; who is cold has the climatology's.
+
+        Args:
+            network: (R, columns) the network's output, seasonal naive included.
+            naive: (R, periods) log shares per peak-period task.
+            numbers: (R, numeric features)
+            is_cold: (R,)
+
+        Shape:
+            returns: (R, columns)
+        """
+        flat = network * self._slope + self._shift
+        for source, position, name, columns in self._others:
+            flat[:, columns] = baseline_parameters(
+                source, position, columns, naive.get(name), self._baselines, numbers
             )
-        )
-    return flat
+        if is_cold.any():
+            flat[is_cold] = self._baselines.climatology
+        return flat
 
 
 def baseline_parameters(

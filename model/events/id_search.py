@@ -81,10 +81,9 @@ def _places(offsets: Longs, data: Bytes, wanted_offsets: Longs, wanted: Bytes) -
             byte = 0
             while byte < common and data[own + byte] == wanted[start + byte]:
                 byte += 1
+            is_below = own_size < size
             if byte < common:
                 is_below = data[own + byte] < wanted[start + byte]
-            else:
-                is_below = own_size < size
             if is_below:
                 low = middle + 1
             elif byte == common and own_size == size:

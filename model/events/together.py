@@ -1,6 +1,6 @@
 """The events that some entities have in a log and in its tail, side by side and in order."""
 
-# n = events, R = entities
+# n events, R entities
 
 from __future__ import annotations
 

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from model.artifact import Artifact
-from model.distributions import Distribution, of_task, served_parameters
+from model.distributions import Distribution
 from model.errors import UnknownEntity, UnknownTask
 from model.evaluation import Report, TaskGraph
 from model.events import Entities, EventLog, to_microseconds
 from model.prediction.candidates import candidate_pairs
-from model.snapshots import Inputs, SnapshotReader, reader_of
-from model.snapshots.history import History
+from model.prediction.scorer import Scorer
+from model.snapshots import Rows, SnapshotReader, reader_of
 from model.tasks import EntityKind, Task
 
 CHUNK_ROWS = 4096
@@ -61,20 +60,15 @@ class Predictor:
     Args:
         artifact: its files.
         threads: how many threads a forward pass may use; one is best in a server.
+
+    Raises:
+        InvalidArtifact: a network cannot be loaded.
     """
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
         self.artifact = artifact
         self._kept_reader: SnapshotReader | None = None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._sessions = {
-            entity: onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-            for entity, content in artifact.networks.items()
-        }
+        self._scorers = {kind: Scorer(artifact, kind, threads) for kind in artifact.networks}
 
     @classmethod
     def load(cls, path: Path, threads: int = 1) -> Predictor:
@@ -106,6 +100,18 @@ class Predictor:
         """Up to when it knows the log it was trained on."""
         return self.artifact.description.cutoff_at
 
+    def scorer(self, kind: EntityKind) -> Scorer:
+        """What it says of users, of items or of pairs."""
+        return self._scorers[kind]
+
+    def reader(self, log: EventLog) -> SnapshotReader:
+        """Reads a log as the model sees it; the last log's is kept, since its indices are dear."""
+        kept = self._kept_reader
+        if kept is None or kept.log is not log:
+            kept = reader_of(log, self.artifact.description.plan)
+            self._kept_reader = kept
+        return kept
+
     def predict(
         self,
         log: EventLog,
@@ -125,15 +131,13 @@ class Predictor:
             UnknownTask: a name is not one of the model's tasks.
             UnknownEntity: an id is neither in the log nor in its tables.
         """
-        entity = self._entity_of(tasks, ("user", "item"))
-        table = log.users if entity == "user" else log.items
+        kind = self._kind_of(tasks, ("user", "item"))
+        table = log.users if kind == "user" else log.items
         ids = list(table.ids) if entity_ids is None else list(entity_ids)
-        codes = _known_codes(table, ids, entity)
-        reader, cutoff_us = self._reader(log), self._cutoff_us(cutoff_at)
-        read = reader.user_inputs if entity == "user" else reader.item_inputs
-        inputs = [read(codes[part], cutoff_us) for part in _chunks(len(codes))]
-        cold = _without_events(reader.history(entity), codes, cutoff_us)
-        return self._answer(reader, entity, tasks, inputs, ids, None, cold)
+        codes = _known_codes(table, ids, kind)
+        users, items = (codes, None) if kind == "user" else (None, codes)
+        rows = Rows.of(kind, users, items, self._cutoff_us(cutoff_at))
+        return self._answer(log, tasks, rows, ids, None)
 
     def predict_pairs(
         self,
@@ -143,31 +147,25 @@ class Predictor:
         cutoff_at: datetime | None = None,
     ) -> dict[str, Predictions]:
         """Answer pair tasks for (user, item) pairs; see `predict`."""
-        entity = self._entity_of(tasks, ("pair",))
+        kind = self._kind_of(tasks, ("pair",))
         user_ids, item_ids = [user for user, _ in pairs], [item for _, item in pairs]
         users = _known_codes(log.users, user_ids, "user")
         items = _known_codes(log.items, item_ids, "item")
-        reader, cutoff_us = self._reader(log), self._cutoff_us(cutoff_at)
-        inputs = [
-            reader.pair_inputs(users[part], items[part], cutoff_us) for part in _chunks(len(users))
-        ]
-        cold = _without_events(reader.users, users, cutoff_us)
-        if not log.has_time:
-            # Then the item's other events say as much of a pair as the user's.
-            cold &= _without_events(reader.items, items, cutoff_us)
-        return self._answer(reader, entity, tasks, inputs, user_ids, item_ids, cold)
+        rows = Rows.of(kind, users, items, self._cutoff_us(cutoff_at))
+        return self._answer(log, tasks, rows, user_ids, item_ids)
 
     def candidate_pairs(
         self, log: EventLog, cutoff_at: datetime | None = None
     ) -> list[tuple[str, str]]:
         """The pairs worth ranking: each active user with recent and with popular items."""
-        reader = self._reader(log)
         users, items = candidate_pairs(
-            reader, self._cutoff_us(cutoff_at), self.artifact.description.config.lookback_days
+            self.reader(log),
+            self._cutoff_us(cutoff_at),
+            self.artifact.description.config.lookback_days,
         )
         return list(zip(log.users.ids[users], log.items.ids[items], strict=True))
 
-    def _entity_of(self, tasks: Sequence[str], allowed: Sequence[EntityKind]) -> EntityKind:
+    def _kind_of(self, tasks: Sequence[str], allowed: Sequence[EntityKind]) -> EntityKind:
         for name in tasks:
             if name not in self.tasks:
                 raise UnknownTask(
@@ -182,90 +180,47 @@ class Predictor:
         return kinds.pop()
 
     def _cutoff_us(self, cutoff_at: datetime | None) -> int:
-        # Down to the whole second, as cutoffs are: nothing after the asked moment is seen.
-        return to_microseconds(cutoff_at or self.cutoff_at) // 1_000_000 * 1_000_000
-
-    def _reader(self, log: EventLog) -> SnapshotReader:
-        """The last log's reader is kept: its indices are dear."""
-        kept = self._kept_reader
-        if kept is None or kept.log is not log:
-            kept = reader_of(log, self.artifact.description.plan)
-            self._kept_reader = kept
-        return kept
+        return whole_second(to_microseconds(cutoff_at or self.cutoff_at))
 
     def _answer(
         self,
-        reader: SnapshotReader,
-        entity: EntityKind,
+        log: EventLog,
         tasks: Sequence[str],
-        inputs: Sequence[Inputs],
+        rows: Rows,
         entity_ids: list[str],
         item_ids: list[str] | None,
-        cold: NDArray[np.bool_],
     ) -> dict[str, Predictions]:
-        layout = self.artifact.layout(entity)
-        flat = (
-            np.concatenate([self._parameters(reader, entity, part) for part in inputs])
-            if inputs
-            else np.zeros((0, layout.columns), dtype=np.float32)
-        )
-        flat[cold] = self.artifact.baselines[entity].climatology
-        scales = {name: how.scale for name, how in self.artifact.description.serving.items()}
+        reader, scorer = self.reader(log), self.scorer(rows.kind)
+        flat = np.empty((len(rows), scorer.layout.columns), dtype=np.float32)
+        cold = np.empty(len(rows), dtype=bool)
+        for part in chunks(len(rows), CHUNK_ROWS):
+            read = reader.read(rows.take(part))
+            flat[part], cold[part] = scorer.score(read, log), read.is_cold
         return {
             name: Predictions(
                 task=self.tasks[name],
                 entity_ids=entity_ids,
                 item_ids=item_ids,
                 cold_start=cold,
-                distribution=of_task(layout, name, flat, scales),
+                distribution=scorer.distribution(name, flat),
             )
             for name in tasks
         }
 
-    def _parameters(
-        self, reader: SnapshotReader, entity: EntityKind, inputs: Inputs
-    ) -> NDArray[np.float32]:
-        description = self.artifact.description
-        layout = self.artifact.layout(entity)
-        session = self._sessions[entity]
-        wanted = {node.name for node in session.get_inputs()}
-        arrays = reader.arrays(inputs)
-        (network,) = session.run(["parameters"], {name: arrays[name] for name in wanted})
-        columns = [feature.name for feature in reader.features(entity)]
-        naive = {
-            task.name: description.seasonal[task.name].log_shares(inputs, columns, reader.log)
-            for task in layout.tasks
-            if task.name in description.seasonal
-        }
-        for name, log_shares in naive.items():
-            network[:, layout.columns_of(name)] += log_shares
-        return served_parameters(
-            layout,
-            description.serving,
-            network,
-            naive,
-            self.artifact.baselines[entity],
-            inputs.numbers,
-        )
+
+def whole_second(time_us: int) -> int:
+    """Down to the whole second, as cutoffs are: nothing after the asked moment is seen."""
+    return time_us // 1_000_000 * 1_000_000
 
 
-def _chunks(rows: int) -> Iterator[slice]:
-    for start in range(0, rows, CHUNK_ROWS):
-        yield slice(start, start + CHUNK_ROWS)
-
-
-def _without_events(
-    history: History, codes: NDArray[np.int64], cutoff_us: int
-) -> NDArray[np.bool_]:
-    """(R,) who had no event by the cutoff."""
-    nothing: NDArray[np.bool_] = (
-        history.index.position(codes, cutoff_us) == history.index.offsets[codes]
-    )
-    return nothing
+def chunks(rows: int, size: int) -> Iterator[slice]:
+    """So many rows at a time."""
+    for start in range(0, rows, size):
+        yield slice(start, start + size)
 
 
 def _known_codes(table: Entities, ids: Sequence[str], noun: str) -> NDArray[np.int64]:
-    codes = table.codes(list(ids)).astype(np.int64)
+    codes = table.find(ids)
     unknown = np.flatnonzero(codes < 0)
     if len(unknown):
         raise UnknownEntity(

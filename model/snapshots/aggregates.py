@@ -159,9 +159,7 @@ class FeatureReader:
         features = np.empty((len(rows), len(self.features)), dtype=np.float32)
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            features[part] = self._read_block(
-                events, entities[part], rows.take(part), counterparts
-            )
+            features[part] = self._read_block(events, entities[part], rows.take(part), counterparts)
         return features
 
     def _read_block(

@@ -289,9 +289,7 @@ class TailedCounterparts:
         size: how many of them the log has.
     """
 
-    def __init__(
-        self, log: LogWithTail, side: Side, base: RecentCounterparts, size: int
-    ) -> None:
+    def __init__(self, log: LogWithTail, side: Side, base: RecentCounterparts, size: int) -> None:
         self._log = log
         self._side: Side = side
         self._base = base
@@ -325,7 +323,5 @@ class TailedCounterparts:
 
 def _known(log: LogWithTail, rows: Rows, side: Side) -> Longs:
     """Codes of users or items of the log, -1 for those that came with the tail."""
-    codes, table = (
-        (rows.users, log.base.users) if side == "user" else (rows.items, log.base.items)
-    )
+    codes, table = (rows.users, log.base.users) if side == "user" else (rows.items, log.base.items)
     return np.where(codes < len(table), codes, -1)

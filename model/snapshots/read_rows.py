@@ -87,12 +87,17 @@ class ReadRows:
     @property
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What the network is fed with, by name."""
-        return {
-            "numbers": self.inputs.numbers,
-            "categories": self.inputs.categories,
-            "item": self.inputs.item_codes,
-            "items": self.sequences.items,
-            "types": self.sequences.types,
-            "gaps": self.sequences.gaps,
-            "amounts": self.sequences.amounts,
-        }
+        return network_arrays(self.inputs, self.sequences)
+
+
+def network_arrays(inputs: Inputs, sequences: Sequences) -> dict[str, NDArray[np.generic]]:
+    """What the network is fed with, by name."""
+    return {
+        "numbers": inputs.numbers,
+        "categories": inputs.categories,
+        "item": inputs.item_codes,
+        "items": sequences.items,
+        "types": sequences.types,
+        "gaps": sequences.gaps,
+        "amounts": sequences.amounts,
+    }

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from model.compiled import COMPILED
 from model.events import Entities, EventLog, PairEvents
+from model.snapshots import history as history_of
 from model.snapshots.aggregates import FeatureReader
 from model.snapshots.choices import Choices
 from model.snapshots.declarations import declared, declared_features, declared_of_pairs
 from model.snapshots.features import UNKNOWN, FeaturePlan, SnapshotPlan
 from model.snapshots.formulas import Declaration, Feature, look_at_counterparts
-from model.snapshots.history import History, Rows
+from model.snapshots.history import History
 from model.snapshots.inputs import Inputs
+from model.snapshots.read_rows import ReadRows, Rows, network_arrays
 from model.snapshots.scan_tables import Source
 from model.snapshots.sequences import SequenceReader, Sequences
 from model.tasks import EntityKind
@@ -208,31 +210,49 @@ class SnapshotReader:
             item_codes=item.item_codes,
         )
 
+    def read(self, rows: Rows) -> ReadRows:
+        """What the network is fed with for these rows."""
+        match rows.kind:
+            case "user":
+                inputs = self.user_inputs(rows.users, rows.cutoffs_us)
+            case "item":
+                inputs = self.item_inputs(rows.items, rows.cutoffs_us)
+            case "pair":
+                inputs = self.pair_inputs(rows.users, rows.items, rows.cutoffs_us)
+        return ReadRows(inputs, self.sequences(inputs), self.is_cold(rows))
+
     def arrays(self, inputs: Inputs) -> dict[str, NDArray[np.generic]]:
-        """What the network is fed with for these rows, sequences gathered; an item has none."""
+        """What the network is fed with for these rows, sequences gathered."""
+        return network_arrays(inputs, self.sequences(inputs))
+
+    def sequences(self, inputs: Inputs) -> Sequences:
+        """The last events of the users of these rows; an item has none."""
         if len(inputs) and inputs.users[0] >= 0:
-            sequence = self._sequences.read(inputs.users, inputs.ends, inputs.cutoffs_us)
-        else:
-            sequence = Sequences.empty(len(inputs), self.plan.sequence_length)
-        return {
-            "numbers": inputs.numbers,
-            "categories": inputs.categories,
-            "item": inputs.item_codes,
-            "items": sequence.items,
-            "types": sequence.types,
-            "gaps": sequence.gaps,
-            "amounts": sequence.amounts,
-        }
+            return self._sequences.read(inputs.users, inputs.ends, inputs.cutoffs_us)
+        return Sequences.empty(len(inputs), self.plan.sequence_length)
+
+    def is_cold(self, rows: Rows) -> NDArray[np.bool_]:
+        """(R,) who had no event by the cutoff; of a pair the user."""
+        if rows.kind == "item":
+            return _without_events(self.items, rows.items, rows.cutoffs_us)
+        return _without_events(self.users, rows.users, rows.cutoffs_us)
 
     def active(self, entity: EntityKind, cutoff_us: int, lookback_days: float) -> NDArray[np.int64]:
         """The users or items with an event in the days before the cutoff."""
         history = self.history(entity)
-        rows = Rows(np.arange(len(history.index), dtype=np.int64), cutoff_us)
+        rows = history_of.Rows(np.arange(len(history.index), dtype=np.int64), cutoff_us)
         return np.flatnonzero(history.end(rows) > history.start(rows, lookback_days))
 
 
 def _no_events(log: EventLog) -> EventLog:
     return log.take(np.zeros(0, dtype=np.int64))
+
+
+def _without_events(history: History, codes: Codes, cutoffs_us: Codes) -> NDArray[np.bool_]:
+    nothing: NDArray[np.bool_] = (
+        history.index.position(codes, cutoffs_us) == history.index.offsets[codes]
+    )
+    return nothing
 
 
 def _each(cutoff_us: Cutoffs, rows: int) -> Codes:

@@ -11,6 +11,7 @@ as its mean. The posterior mean, up to a factor, is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, EventLog, exposure
 from model.snapshots.history import History
 from model.snapshots.inputs import Inputs
 from model.snapshots.seasons import Season, period_sales
+from model.tasks import PeriodName
 
 _YEAR_US = 365 * MICROSECONDS_PER_DAY
 _SMALLEST_SHARE = 1e-4
@@ -66,12 +68,20 @@ def _past_exposure(
     distinct, inverse = np.unique(cutoffs_us, return_inverse=True)
     rows = []
     for cutoff_us in distinct.tolist():
-        whole = exposure_hours(cutoff_us - _YEAR_US, cutoff_us, season.period, log.time_zone)
         start_us = max(cutoff_us - _YEAR_US, log.first_us)
-        seen = exposure_hours(start_us, cutoff_us, season.period, log.time_zone)
-        rows.append(np.divide(seen, whole, out=np.zeros_like(seen), where=whole > 0))
+        rows.append(_share_seen(start_us, cutoff_us, season.period, log.time_zone))
     periods = len(PERIOD_LABELS[season.period])
     return np.array(rows).reshape(-1, periods)[inverse]
+
+
+@lru_cache(maxsize=256)
+def _share_seen(
+    start_us: int, cutoff_us: int, period: PeriodName, time_zone: str
+) -> NDArray[np.float64]:
+    """(periods,) how much of each period of the year before the cutoff lies after the start."""
+    whole = exposure_hours(cutoff_us - _YEAR_US, cutoff_us, period, time_zone)
+    seen = exposure_hours(start_us, cutoff_us, period, time_zone)
+    return np.divide(seen, whole, out=np.zeros_like(seen), where=whole > 0)
 
 
 def shop_shares(history: History, season: Season, until_us: int) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from model.snapshots.features import SnapshotPlan
 from model.snapshots.fold_parts import FoldPart
 from model.snapshots.inputs import Inputs
 from model.snapshots.random_parts import RandomPart, some_rows
+from model.snapshots.read_rows import Rows
 from model.snapshots.reader import Codes, Cutoffs, SnapshotReader
 from model.snapshots.sequences import Sequences
 from model.tasks import Column, EntityKind, Task
@@ -93,18 +94,16 @@ class TimelessReader(SnapshotReader):
         """(N,) what each event's column says: a number or a class; NaN if nothing, or not asked."""
         return column_values(self.choices, target, classes)
 
-    def arrays(self, inputs: Inputs) -> dict[str, NDArray[np.generic]]:
-        """What the network is fed with for these rows; they have no sequences."""
-        nothing = Sequences.empty(len(inputs), self.plan.sequence_length)
-        return {
-            "numbers": inputs.numbers,
-            "categories": inputs.categories,
-            "item": inputs.item_codes,
-            "items": nothing.items,
-            "types": nothing.types,
-            "gaps": nothing.gaps,
-            "amounts": nothing.amounts,
-        }
+    def sequences(self, inputs: Inputs) -> Sequences:
+        """Nothing comes after anything."""
+        return Sequences.empty(len(inputs), self.plan.sequence_length)
+
+    def is_cold(self, rows: Rows) -> NDArray[np.bool_]:
+        """(R,) who has no event; the item's other events say as much of a pair as the user's."""
+        cold = super().is_cold(rows)
+        if rows.kind == "pair":
+            cold &= super().is_cold(replace(rows, kind="item"))
+        return cold
 
     def _plain(self, entity: EntityKind, users: Codes, items: Codes, cutoff_us: Cutoffs) -> Inputs:
         """Inputs without statistics."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.distributions import Baselines, Layout, TaskServing, served_parameters, standardise
+from model.distributions import Baselines, Layout, Serving, TaskServing, standardise
 from model.tasks import Occurs, PeakPeriod, Task
 
 BUYS = Task(name="buys", entity="item", target=Occurs(event_type="buy"), horizon_days=30)
@@ -15,6 +15,17 @@ ROWS = 5
 
 def floats(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+
+
+def served_parameters(
+    serving: dict[str, TaskServing],
+    network: np.ndarray,
+    naive: dict[str, np.ndarray],
+    baselines: Baselines,
+    numbers: np.ndarray,
+) -> np.ndarray:
+    nobody = np.zeros(len(network), dtype=bool)
+    return Serving(LAYOUT, serving, baselines).parameters(network, naive, numbers, nobody)
 
 
 @pytest.fixture
@@ -35,7 +46,7 @@ def test_each_task_is_served_from_its_own_source(baselines: Baselines) -> None:
         "views": TaskServing(source="recency_frequency"),
         "best": TaskServing(source="seasonal_naive"),
     }
-    served = served_parameters(LAYOUT, serving, network, {"best": naive}, baselines, numbers)
+    served = served_parameters(serving, network, {"best": naive}, baselines, numbers)
     buys, views, best = (LAYOUT.columns_of(name) for name in ("buys", "views", "best"))
     np.testing.assert_allclose(served[:, buys], 2 * network[:, buys] - 1)
     position = LAYOUT.position("views")
@@ -53,7 +64,7 @@ def test_each_task_is_served_from_its_own_source(baselines: Baselines) -> None:
 def test_the_climatology_is_the_same_for_everybody(baselines: Baselines) -> None:
     serving = {task.name: TaskServing(source="climatology") for task in LAYOUT.tasks}
     served = served_parameters(
-        LAYOUT, serving, floats(ROWS, LAYOUT.columns), {}, baselines, floats(ROWS, 3)
+        serving, floats(ROWS, LAYOUT.columns), {}, baselines, floats(ROWS, 3)
     )
     np.testing.assert_array_equal(served, np.tile(baselines.climatology, (ROWS, 1)))
 
@@ -61,16 +72,22 @@ def test_the_climatology_is_the_same_for_everybody(baselines: Baselines) -> None
 def test_a_model_without_calibration_is_served_as_it_is(baselines: Baselines) -> None:
     serving = {task.name: TaskServing() for task in LAYOUT.tasks}
     network = floats(ROWS, LAYOUT.columns)
-    served = served_parameters(LAYOUT, serving, network, {}, baselines, floats(ROWS, 3))
+    served = served_parameters(serving, network, {}, baselines, floats(ROWS, 3))
     np.testing.assert_array_equal(served, network)
+
+
+def test_who_is_cold_has_the_climatology(baselines: Baselines) -> None:
+    serving = {task.name: TaskServing() for task in LAYOUT.tasks}
+    network, is_cold = floats(ROWS, LAYOUT.columns), np.arange(ROWS) == 2
+    served = Serving(LAYOUT, serving, baselines).parameters(network, {}, floats(ROWS, 3), is_cold)
+    np.testing.assert_array_equal(served[2], baselines.climatology)
+    np.testing.assert_array_equal(served[~is_cold], network[~is_cold])
 
 
 def test_a_baseline_that_a_task_has_not_is_refused(baselines: Baselines) -> None:
     serving = {task.name: TaskServing(source="seasonal_naive") for task in LAYOUT.tasks}
     with pytest.raises(ValueError, match="seasonal_naive is no baseline"):
-        served_parameters(
-            LAYOUT, serving, floats(ROWS, LAYOUT.columns), {}, baselines, floats(ROWS, 3)
-        )
+        served_parameters(serving, floats(ROWS, LAYOUT.columns), {}, baselines, floats(ROWS, 3))
 
 
 def test_some_tasks_keep_their_baselines(baselines: Baselines) -> None:

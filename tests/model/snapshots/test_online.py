@@ -81,8 +81,10 @@ def offline_inputs(
     if users is None:
         assert items is not None
         return offline.item_inputs(items, at_us)
-    return offline.user_inputs(users, at_us) if items is None else offline.pair_inputs(
-        users, items, at_us
+    return (
+        offline.user_inputs(users, at_us)
+        if items is None
+        else offline.pair_inputs(users, items, at_us)
     )
 
 

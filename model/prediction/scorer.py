@@ -1,0 +1,107 @@
+"""From what was read of some rows to what is said of them: ONNX Runtime and NumPy, no torch."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from model.artifact import Artifact
+from model.distributions import Distribution, Layout, Serving, of_task
+from model.errors import InvalidArtifact
+from model.events import EventLog
+from model.snapshots import ReadRows, SeasonalNaive, declared_features
+from model.tasks import EntityKind
+
+Floats = NDArray[np.float32]
+
+
+class Scorer:
+    """One entity kind of a loaded model. Several threads may ask at the same time.
+
+    Attributes:
+        kind: of the rows.
+        layout: the tasks, and where their parameters stand.
+
+    Args:
+        artifact: the model's files.
+        kind: one of its entity kinds.
+        threads: how many threads a forward pass may use; one is best in a server.
+
+    Raises:
+        InvalidArtifact: the network cannot be loaded.
+    """
+
+    def __init__(self, artifact: Artifact, kind: EntityKind, threads: int = 1) -> None:
+        description = artifact.description
+        self.kind = kind
+        self.layout: Layout = artifact.layout(kind)
+        self._scales = {name: how.scale for name, how in description.serving.items()}
+        self._serving = Serving(self.layout, description.serving, artifact.baselines[kind])
+        self._seasonal = {
+            task.name: description.seasonal[task.name]
+            for task in self.layout.tasks
+            if task.name in description.seasonal
+        }
+        self._plan = description.plan
+        self._session = _session(artifact.networks[kind], threads)
+        self._wanted = [node.name for node in self._session.get_inputs()]
+
+    def network(self, read: ReadRows, log: EventLog) -> Floats:
+        """(R, columns) what the network says, the seasonal naive forecasts included."""
+        return self._network(read, self._naive(read, log))
+
+    def served(self, network: Floats, read: ReadRows, log: EventLog) -> Floats:
+        """(R, columns) calibrated, or a baseline's; who is cold has the climatology's."""
+        naive = self._naive(read, log)
+        return self._serving.parameters(network, naive, read.inputs.numbers, read.is_cold)
+
+    def score(self, read: ReadRows, log: EventLog) -> Floats:
+        """(R, columns) the flat parameters that are served.
+
+        Args:
+            read: R rows of this kind.
+            log: says since when there is a past.
+        """
+        naive = self._naive(read, log)
+        network = self._network(read, naive)
+        return self._serving.parameters(network, naive, read.inputs.numbers, read.is_cold)
+
+    def distribution(self, task: str, flat: Floats) -> Distribution:
+        """What the flat parameters say of one task."""
+        return of_task(self.layout, task, flat, self._scales)
+
+    def _network(self, read: ReadRows, naive: dict[str, Floats]) -> Floats:
+        if not len(read):
+            return np.zeros((0, self.layout.columns), dtype=np.float32)
+        arrays = read.arrays
+        feeds = {name: arrays[name] for name in self._wanted}
+        network: Floats = self._session.run(["parameters"], feeds)[0]
+        for name, log_shares in naive.items():
+            network[:, self.layout.columns_of(name)] += log_shares
+        return network
+
+    def _naive(self, read: ReadRows, log: EventLog) -> dict[str, Floats]:
+        """The seasonal naive forecast of each peak-period task."""
+        return {name: self._forecast(naive, read, log) for name, naive in self._seasonal.items()}
+
+    def _forecast(self, naive: SeasonalNaive, read: ReadRows, log: EventLog) -> Floats:
+        return naive.log_shares(read.inputs, self._columns, log)
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        """The names of the features."""
+        return [feature.name for feature in declared_features(self._plan, self.kind)]
+
+
+def _session(network: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library's errors have no common class
+        raise InvalidArtifact(f"the network cannot be loaded ({error}): train it again") from error
