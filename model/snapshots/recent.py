@@ -134,15 +134,24 @@ def _distinct(cutoffs_us: Longs) -> tuple[Longs, Longs]:
 
 
 def _slices_sum(numbers: Longs, starts: Longs, ends: Longs) -> Longs:
-    """The sum of each slice from a start up to its end."""
+    """The sum of each slice from a start up to its end; the slices are in any order."""
+    if COMPILED:
+        return _sum_slices(np.asarray(numbers), starts, ends)
+    lengths = np.maximum(ends - starts, 0)
+    row = np.repeat(np.arange(len(starts)), lengths)
+    places = np.arange(len(row)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
     sums = np.zeros(len(starts), dtype=np.int64)
-    some = np.flatnonzero(ends > starts)
-    if not len(some):
-        return sums
-    # `reduceat` takes no edge behind the last number: that one is added by hand.
-    is_last = ends[some] == len(numbers)
-    edges = np.stack([starts[some], ends[some] - is_last], axis=1).ravel()
-    is_empty = edges[0::2] == edges[1::2]
-    sliced = np.where(is_empty, 0, np.add.reduceat(numbers, edges)[::2])
-    sums[some] = sliced + np.where(is_last, numbers[-1], 0)
+    np.add.at(sums, row, numbers[places])
+    return sums
+
+
+@compiled_as(
+    "int64[::1](Array(int64, 1, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
+    "Array(int64, 1, 'C', readonly=True))"
+)
+def _sum_slices(numbers: Longs, starts: Longs, ends: Longs) -> Longs:
+    sums = np.zeros(len(starts), dtype=np.int64)
+    for row in range(len(starts)):
+        for place in range(starts[row], ends[row]):
+            sums[row] += numbers[place]
     return sums
