@@ -6,6 +6,7 @@ SSMTLError                 every error of this package; `code` is stable, the me
 ├── NotEnoughData          the log is too short or too small to learn from
 ├── UnknownTask            the model was not trained on this task
 ├── UnknownEntity          neither the log nor the tables know this user or item
+├── InvalidOutcome         a stated outcome cannot be, or says nothing of other tasks
 ├── InvalidArtifact        the files of a model are damaged or of another format
 ├── InvalidIndex           the files of an event index are missing, damaged or of another format
 └── Stopped                the caller asked the training to stop
@@ -52,6 +53,16 @@ class UnknownEntity(SSMTLError):
     """Neither the log nor the tables know this user or item."""
 
     code = "unknown_entity"
+
+
+class InvalidOutcome(SSMTLError):
+    """A stated outcome cannot be, or says nothing of other tasks; `task` names its task."""
+
+    code = "invalid_outcome"
+
+    def __init__(self, task: str, message: str) -> None:
+        super().__init__(f"task {task!r}: {message}")
+        self.task = task
 
 
 class InvalidArtifact(SSMTLError):

@@ -2,6 +2,8 @@
 
 from model.distributions.amounts import LOG_MEAN_RANGE, LOG_SIGMA_RANGE, LOG_SIZE_RANGE
 from model.distributions.baselines import Baselines, standardise
+from model.distributions.bounds import Bounds
+from model.distributions.conditioned import conditioned
 from model.distributions.distributions import Distribution, of_task
 from model.distributions.evidence import WITHOUT_EVIDENCE
 from model.distributions.hazards import BINS, EDGES
@@ -25,6 +27,7 @@ __all__ = [
     "LOG_SIZE_RANGE",
     "WITHOUT_EVIDENCE",
     "Baselines",
+    "Bounds",
     "Distribution",
     "Group",
     "JointCorrection",
@@ -35,6 +38,7 @@ __all__ = [
     "Source",
     "TaskServing",
     "baseline_parameters",
+    "conditioned",
     "of_task",
     "standardise",
 ]

@@ -28,49 +28,55 @@ def count_mean(parameters: Floats) -> Floats:
 def sum_mean(parameters: Floats, scale: Scale) -> Floats:
     """Mean of a sum, zero included."""
     a, b, c = parameters.T
-    mean, deviation = _in_units(b, c, scale)
+    mean, deviation = in_units(b, c, scale)
     return np.asarray(expit(a) * np.exp(mean + deviation**2 / 2))
 
 
 def number_mean(parameters: Floats, scale: Scale) -> Floats:
     """Mean of a number."""
     mean, log_sigma = parameters.T
-    return np.asarray(_in_units(mean, log_sigma, scale)[0])
+    return np.asarray(in_units(mean, log_sigma, scale)[0])
 
 
-def count_quantile(parameters: Floats, level: float) -> Floats:
+def count_quantile(parameters: Floats, level: float | Floats) -> Floats:
     """Quantile of a count, zero included."""
-    a, b, c = parameters.T
-    mean = np.exp(np.clip(b, *LOG_MEAN_RANGE))
-    size = np.exp(np.clip(c, *LOG_SIZE_RANGE))
+    a = parameters[:, 0]
+    size, mean = size_and_mean(parameters)
     inside = _among_positive(a, level)
     positive = 1 + np.maximum(nbinom.ppf(inside, size, size / (size + mean)), 0)
     return np.where(level <= 1 - expit(a), 0.0, positive)
 
 
-def sum_quantile(parameters: Floats, level: float, scale: Scale) -> Floats:
+def sum_quantile(parameters: Floats, level: float | Floats, scale: Scale) -> Floats:
     """Quantile of a sum, zero included."""
     a, b, c = parameters.T
-    location, deviation = _in_units(b, c, scale)
+    location, deviation = in_units(b, c, scale)
     inside = _among_positive(a, level)
     positive = np.exp(location + deviation * ndtri(np.maximum(inside, 1e-9)))
     return np.where(level <= 1 - expit(a), 0.0, positive)
 
 
-def number_quantile(parameters: Floats, level: float, scale: Scale) -> Floats:
+def number_quantile(parameters: Floats, level: float | Floats, scale: Scale) -> Floats:
     """Quantile of a number."""
     mean, log_sigma = parameters.T
-    location, deviation = _in_units(mean, log_sigma, scale)
+    location, deviation = in_units(mean, log_sigma, scale)
     return np.asarray(location + deviation * ndtri(level))
 
 
-def _among_positive(a: Floats, level: float) -> Floats:
+def _among_positive(a: Floats, level: float | Floats) -> Floats:
     """The level that a quantile has among the positive outcomes alone."""
     some = expit(a)
     inside: Floats = np.clip((level - (1 - some)) / np.maximum(some, 1e-12), 0, 1 - 1e-9)
     return inside
 
 
-def _in_units(mean: Floats, log_sigma: Floats, scale: Scale) -> tuple[Floats, Floats]:
+def size_and_mean(parameters: Floats) -> tuple[Floats, Floats]:
+    """(R,) of the negative binomial that counts what is beyond the first."""
+    _, b, c = parameters.T
+    return np.exp(np.clip(c, *LOG_SIZE_RANGE)), np.exp(np.clip(b, *LOG_MEAN_RANGE))
+
+
+def in_units(mean: Floats, log_sigma: Floats, scale: Scale) -> tuple[Floats, Floats]:
+    """(R,) location and deviation of the log amount or of the number, unstandardised."""
     sigma = np.exp(np.clip(log_sigma, *LOG_SIGMA_RANGE))
     return scale.location + scale.scale * mean, scale.scale * sigma

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from model.distributions import amounts, hazards
+from model.distributions import amounts, densities, hazards
 from model.distributions.layout import Layout
 from model.distributions.scale import Scale
 from model.events import PERIOD_LABELS
@@ -64,9 +64,13 @@ class Distribution:
     def probability_any(self) -> Floats:
         """(R,) probability of at least one event within the horizon."""
         if self.task.target.kind == "time_to":
-            return hazards.probability_within(self.parameters)
+            return self.probability_within(self.task.horizon_days)
         probability: Floats = expit(self.parameters[:, 0])
         return probability
+
+    def probability_within(self, days: float) -> Floats:
+        """(R,) probability that the event of a `time_to` task comes within so many days."""
+        return hazards.probability_within(self.parameters, days / self.task.horizon_days)
 
     @property
     def probabilities(self) -> Floats:
@@ -90,6 +94,10 @@ class Distribution:
 
     def quantile(self, level: float) -> Floats:
         """(R,) quantile of what `expected` is the mean of; NaN days lie beyond the horizon."""
+        return self._quantile(level)
+
+    def _quantile(self, level: float | Floats) -> Floats:
+        """(R,) at one level, or at each row's."""
         match self.task.target.kind:
             case "count":
                 return amounts.count_quantile(self.parameters, level)
@@ -100,6 +108,28 @@ class Distribution:
                 return days
             case _:
                 return amounts.number_quantile(self.parameters, level, self.scale)
+
+    def log_probability(self, outcome: float) -> Floats:
+        """(R,) log of the probability, or of the density per unit, of a stated outcome.
+
+        Sums and numbers have a density, but for a sum of 0; so do days, but for infinity, which
+        says that the event does not come within the horizon.
+
+        Raises:
+            ValueError: the task is about periods or classes.
+        """
+        match self.task.target.kind:
+            case "occurs":
+                return densities.log_happens(self.parameters[:, 0], outcome > 0)
+            case "count":
+                return densities.log_count(self.parameters, outcome)
+            case "sum":
+                return densities.log_sum(self.parameters, outcome, self.scale)
+            case "time_to":
+                return densities.log_time(self.parameters, outcome, self.task.horizon_days)
+            case "column" if not self.classes:
+                return densities.log_number(self.parameters, outcome, self.scale)
+        raise ValueError(f"task {self.task.name!r} is about one of several values")
 
     def answers(self) -> list[dict[str, Any]]:
         """One JSON object a row, its shape by the target's kind."""
@@ -145,10 +175,7 @@ class Distribution:
     def _time_answers(self) -> list[dict[str, Any]]:
         horizon = self.task.horizon_days
         days = [*(day for day in SURVIVAL_DAYS if day < horizon), horizon]
-        survival = [
-            (1 - hazards.probability_within(self.parameters, day / horizon)).tolist()
-            for day in days
-        ]
+        survival = [(1 - self.probability_within(day)).tolist() for day in days]
         rows = zip(
             self._amounts("expected_days"),
             self.probability_any.tolist(),

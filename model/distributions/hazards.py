@@ -27,34 +27,56 @@ _WIDTHS = np.diff(_STARTS)
 
 def probability_within(logits_RJ: Floats, fraction: float = 1.0) -> Floats:
     """(R,) probability that it comes within a fraction of the horizon."""
-    cumulative = _cumulative_hazard(logits_RJ)
-    bin_of = min(int(np.searchsorted(EDGES, fraction)), BINS - 1)
-    inside = (fraction - _STARTS[bin_of]) / _WIDTHS[bin_of]
-    before, after = cumulative[:, bin_of], cumulative[:, bin_of + 1]
-    return np.asarray(-np.expm1(-(before + inside * (after - before))))
+    return np.asarray(-np.expm1(-_hazard_until(logits_RJ, fraction)))
 
 
-def restricted_mean(logits_RJ: Floats) -> Floats:
-    """(R,) mean of the time or the horizon, whichever comes first, as a fraction of the horizon."""
+def log_survival(logits_RJ: Floats) -> Floats:
+    """(R,) log probability that it does not come within the horizon."""
+    return -_hazard_until(logits_RJ, 1.0)
+
+
+def log_density(logits_RJ: Floats, fraction: float) -> Floats:
+    """(R,) log density of its coming at a fraction of the horizon, per horizon."""
+    steps = np.maximum(np.logaddexp(0.0, logits_RJ[:, _bin_of(fraction)]), 1e-12)
+    log_rate = np.log(steps / _WIDTHS[_bin_of(fraction)])
+    return np.asarray(log_rate - _hazard_until(logits_RJ, fraction))
+
+
+def restricted_mean(logits_RJ: Floats, fraction: float = 1.0) -> Floats:
+    """(R,) mean of the time or of a fraction of the horizon, whichever comes first."""
     cumulative = _cumulative_hazard(logits_RJ)
     hazard = np.maximum(np.diff(cumulative, axis=1), 1e-12)
-    mean_survival = np.exp(-cumulative[:, :-1]) * -np.expm1(-hazard) / hazard
+    parts = np.clip((fraction - _STARTS[:-1]) / _WIDTHS, 0.0, 1.0)
+    mean_survival = np.exp(-cumulative[:, :-1]) * -np.expm1(-hazard * parts) / hazard
     return np.asarray(mean_survival @ _WIDTHS)
 
 
-def quantile(logits_RJ: Floats, level: float) -> Floats:
+def quantile(logits_RJ: Floats, level: float | Floats) -> Floats:
     """(R,) by when it has come with this probability, as a fraction of the horizon.
 
     NaN where that lies beyond the horizon.
     """
     cumulative = _cumulative_hazard(logits_RJ)
-    wanted = -np.log1p(-level)
-    bin_of = np.minimum((cumulative[:, 1:] < wanted).sum(axis=1), BINS - 1)
+    wanted = np.broadcast_to(-np.log1p(-level), len(logits_RJ))
+    bin_of = np.minimum((cumulative[:, 1:] < wanted[:, None]).sum(axis=1), BINS - 1)
     rows = np.arange(len(logits_RJ))
     before, after = cumulative[rows, bin_of], cumulative[rows, bin_of + 1]
     inside = (wanted - before) / np.maximum(after - before, 1e-12)
     found = _STARTS[bin_of] + np.minimum(inside, 1.0) * _WIDTHS[bin_of]
     return np.where(cumulative[:, -1] >= wanted, found, np.nan)
+
+
+def _hazard_until(logits_RJ: Floats, fraction: float) -> Floats:
+    """(R,) -log S at a fraction of the horizon."""
+    cumulative = _cumulative_hazard(logits_RJ)
+    bin_of = _bin_of(fraction)
+    inside = (fraction - _STARTS[bin_of]) / _WIDTHS[bin_of]
+    before, after = cumulative[:, bin_of], cumulative[:, bin_of + 1]
+    return np.asarray(before + inside * (after - before))
+
+
+def _bin_of(fraction: float) -> int:
+    return min(int(np.searchsorted(EDGES, fraction)), BINS - 1)
 
 
 def _cumulative_hazard(logits_RJ: Floats) -> Floats:
