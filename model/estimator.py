@@ -1,6 +1,7 @@
 """SSMTL in scikit-learn's manner: declare, fit, predict, save, load.
 
 >>> from model import SSMTL, Occurs, Task
+>>> from model.events import EventLog
 >>> from model.simulation import simulate_shop
 >>> shop = simulate_shop(users=300, items=60, days=240)
 >>> buys = Occurs(event_type="purchase")
@@ -9,6 +10,18 @@
 >>> answers = estimator.predict("buys_14d", shop.events, shop.users, shop.items)
 >>> list(answers.columns)
 ['user', 'cold_start', 'probability']
+
+Where outcomes of some tasks are known, the others are predicted given them:
+
+>>> tasks = [task, Task(name="buys_28d", entity="user", target=buys, horizon_days=28)]
+>>> estimator = SSMTL(tasks).fit(shop.events, shop.users, shop.items)
+>>> log = EventLog.from_frames(shop.events, shop.users, shop.items)
+>>> given = estimator.predict("buys_28d", log, given={"buys_14d": True})
+>>> bool((given["probability"] == 1).all())
+True
+>>> joint = estimator.joint({"buys_14d": False, "buys_28d": True}, log)
+>>> bool((joint["log_probability"] < 0).all())
+True
 """
 
 from __future__ import annotations
@@ -17,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -26,8 +39,8 @@ from model.config import Config, ProgressCallback, StopCallback
 from model.errors import NotEnoughData
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog
-from model.prediction import Predictions, Predictor
-from model.tasks import Task, check_tasks, expand, profile_of
+from model.prediction import Outcome, Predictions, Predictor
+from model.tasks import EntityKind, Task, check_tasks, expand, profile_of
 
 if TYPE_CHECKING:
     from model.artifact import Artifact
@@ -142,6 +155,7 @@ class SSMTL:
         entity_ids: Sequence[str] | Sequence[tuple[str, str]] | None = None,
         cutoff_at: datetime | None = None,
         time_zone: str = "UTC",
+        given: Mapping[str, Outcome] | None = None,
     ) -> pd.DataFrame:
         """One task's answers, a row per entity.
 
@@ -154,19 +168,83 @@ class SSMTL:
                 ranking, by default.
             cutoff_at: when; the end of the training log by default.
             time_zone: the shop's.
+            given: outcomes that are known of everybody asked for, of other tasks of the same
+                entity kind: True or False for `occurs`; a count, a sum or a number; days for
+                `time_to`, None where it does not come within the horizon.
 
         Raises:
             UnknownTask: the model was not trained on it.
             UnknownEntity: an id is not in the frames.
+            InvalidOutcome: what is given cannot be, or is of the task that is asked.
         """
         log = as_log(events, users, items, time_zone)
+        entities = self._entities(task, log, entity_ids, cutoff_at)
         predictor = self.predictor_
         if task in predictor.tasks and predictor.tasks[task].entity == "pair":
-            pairs = predictor.candidate_pairs(log, cutoff_at) if entity_ids is None else entity_ids
-            found = predictor.predict_pairs(log, [task], list(pairs), cutoff_at)  # type: ignore[arg-type]
+            found = predictor.predict_pairs(log, [task], entities, cutoff_at, given)
         else:
-            found = predictor.predict(log, [task], entity_ids, cutoff_at)  # type: ignore[arg-type]
+            found = predictor.predict(log, [task], entities, cutoff_at, given)
         return _frame(found[task])
+
+    def joint(
+        self,
+        outcomes: Mapping[str, Outcome],
+        events: pd.DataFrame | EventLog,
+        users: pd.DataFrame | None = None,
+        items: pd.DataFrame | None = None,
+        *,
+        entity_ids: Sequence[str] | Sequence[tuple[str, str]] | None = None,
+        cutoff_at: datetime | None = None,
+        time_zone: str = "UTC",
+    ) -> pd.DataFrame:
+        """How probable outcomes of several tasks are together, a row per entity.
+
+        `log_probability` is that of the chain rule in the order in which the tasks' windows end, in
+        nats, with a density per unit for sums, numbers and days. It is a composite likelihood: the
+        opposite order may give another one, `reversed_log_probability`. The tasks' own predictions
+        multiplied give `independent_log_probability`.
+
+        Args:
+            outcomes: by the names of the tasks, all of one entity kind; see `predict`.
+            events: the log to look back on.
+            users: attributes of users.
+            items: attributes of items.
+            entity_ids: see `predict`.
+            cutoff_at: when; the end of the training log by default.
+            time_zone: the shop's.
+
+        Raises:
+            UnknownTask: the model was not trained on one.
+            UnknownEntity: an id is not in the frames.
+            InvalidOutcome: an outcome cannot be, alone or beside the others.
+        """
+        log = as_log(events, users, items, time_zone)
+        first = next(iter(outcomes), "")
+        entities = self._entities(first, log, entity_ids, cutoff_at)
+        joint = self.predictor_.joint(log, outcomes, entities, cutoff_at)
+        return pd.DataFrame(
+            {
+                **_id_columns(self.predictor_.tasks[first].entity, entities),
+                "log_probability": joint.log_probability,
+                "reversed_log_probability": joint.reversed_log_probability,
+                "independent_log_probability": joint.independent_log_probability,
+            }
+        )
+
+    def _entities(
+        self,
+        task: str,
+        log: EventLog,
+        entity_ids: Sequence[str] | Sequence[tuple[str, str]] | None,
+        cutoff_at: datetime | None,
+    ) -> list[Any]:
+        """Whom a task is asked for: all that are known, or the pairs worth ranking, by default."""
+        if entity_ids is not None:
+            return list(entity_ids)
+        entity = self.predictor_.tasks[task].entity if task in self.predictor_.tasks else "user"
+        if entity == "pair":
+            return self.predictor_.candidate_pairs(log, cutoff_at)
+        return list(log.users.ids if entity == "user" else log.items.ids)
 
     def save(self, path: Path) -> None:
         """Write the model into a new folder.
@@ -221,13 +299,19 @@ def _with_left_out(artifact: Artifact, left_out: Mapping[str, str]) -> Artifact:
 
 
 def _frame(predictions: Predictions) -> pd.DataFrame:
-    task = predictions.task
-    ids: dict[str, list[str] | None] = (
-        {"user": predictions.entity_ids, "item": predictions.item_ids}
-        if task.entity == "pair"
-        else {task.entity: predictions.entity_ids}
+    entities = (
+        predictions.entity_ids
+        if predictions.item_ids is None
+        else list(zip(predictions.entity_ids, predictions.item_ids, strict=True))
     )
     answers = pd.json_normalize(predictions.answers(), sep="_").drop(
         columns=["kind"], errors="ignore"
     )
+    ids = _id_columns(predictions.task.entity, entities)
     return pd.DataFrame({**ids, "cold_start": predictions.cold_start}).join(answers)
+
+
+def _id_columns(entity: EntityKind, entities: Sequence[Any]) -> dict[str, list[str]]:
+    if entity == "pair":
+        return {"user": [user for user, _ in entities], "item": [item for _, item in entities]}
+    return {entity: list(entities)}

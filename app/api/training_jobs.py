@@ -82,7 +82,9 @@ class TrainingJob(BaseModel):
     schedule: str | None = Field(description="name of the schedule that made it")
     tasks: list[str]
     seed: int
-    dataset_revision: int = Field(description="of the data that it learns from: what there was when it was submitted")
+    dataset_revision: int = Field(
+        description="of the data that it learns from: what there was when it was submitted"
+    )
     progress: JobProgress | None
     result: dict[str, Any] | None = Field(
         description="once it has succeeded", examples=[{"model_version": 1}]

@@ -48,7 +48,10 @@ class ExportError(BaseModel):
 
 
 class Description(BaseModel):
-    """The part of a model that is JSON."""
+    """The part of a model that is JSON.
+
+    `least_amounts` are, of tasks about sums and units, the least amount of a single event.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,6 +64,7 @@ class Description(BaseModel):
     seasonal: dict[str, SeasonalNaive]
     report: Report
     task_graph: TaskGraph
+    least_amounts: dict[str, float] = {}
     export_errors: dict[EntityKind, ExportError] = {}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
 from scipy.stats import nbinom, norm

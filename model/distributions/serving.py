@@ -23,7 +23,8 @@ class TaskServing(BaseModel):
     """How a task is served: from what, and with which calibration.
 
     The calibrated parameter p is `slope[p] * parameter + shift[p]`; `classes` says which class each
-    is of, where the task asks for one of several.
+    is of, where the task asks for one of several. What known outcomes of other tasks add to the
+    served parameters counts `evidence` times.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,6 +34,7 @@ class TaskServing(BaseModel):
     shift: tuple[float, ...] = ()
     scale: Scale = Scale()
     classes: tuple[str, ...] = ()
+    evidence: float = 1.0
 
     def with_classes(self, classes: tuple[str, ...]) -> TaskServing:
         """The same for other classes: one that is new gets the mean slope and no shift."""

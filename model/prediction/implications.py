@@ -1,9 +1,9 @@
 """What stated outcomes imply by logic alone, whatever the network says.
 
-Who buys within 7 days buys within 30; a count above zero says that the event occurs; a time of 9 days
-says that it does not within 7; who buys shoes buys. Two targets bear on each other if they look at
-events of one type and the conditions of the one are among those of the other, so that the events of
-the other are a part of the events of the one.
+Who buys within 7 days buys within 30; a count above zero says that the event occurs; a time of 9
+days says that it does not within 7; who buys shoes buys. Two targets bear on each other if they
+look at events of one type and the conditions of the one are among those of the other, so that the
+events of the other are a part of the events of the one.
 """
 
 from __future__ import annotations

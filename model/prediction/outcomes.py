@@ -97,17 +97,8 @@ def _read(layout: Layout, task: Task, outcome: Outcome) -> float:
             if isinstance(outcome, bool):
                 return float(outcome)
             raise _unlike(task, outcome, "true or false")
-        case TimeTo() if outcome is None:
-            return math.inf
         case TimeTo():
-            days = _number(task, outcome, "the days until it comes, or null if it does not")
-            if 0 < days <= task.horizon_days:
-                return days
-            raise _unlike(
-                task,
-                outcome,
-                f"more than 0 and at most {task.horizon_days} days, or null if it comes later",
-            )
+            return math.inf if outcome is None else _days(task, outcome)
         case Count():
             count = _number(task, outcome, "a whole number from 0")
             if count >= 0 and count.is_integer():
@@ -122,6 +113,14 @@ def _read(layout: Layout, task: Task, outcome: Outcome) -> float:
             return _number(task, outcome, "a number")
 
 
+def _days(task: Task, outcome: Outcome) -> float:
+    wanted = f"more than 0 and at most {task.horizon_days} days, or null if it comes later"
+    days = _number(task, outcome, wanted)
+    if 0 < days <= task.horizon_days:
+        return days
+    raise _unlike(task, outcome, wanted)
+
+
 def _number(task: Task, outcome: Outcome, wanted: str) -> float:
     if isinstance(outcome, bool) or not isinstance(outcome, int | float):
         raise _unlike(task, outcome, wanted)
@@ -131,9 +130,8 @@ def _number(task: Task, outcome: Outcome, wanted: str) -> float:
 
 
 def _unlike(task: Task, outcome: Outcome, wanted: str) -> InvalidOutcome:
-    return InvalidOutcome(
-        task.name, f"{_shown(outcome)} is no outcome of a {task.target.kind} task: state {wanted}"
-    )
+    noun = "an occurs task" if task.target.kind == "occurs" else f"a {task.target.kind} task"
+    return InvalidOutcome(task.name, f"{_shown(outcome)} is no outcome of {noun}: state {wanted}")
 
 
 def _check_together(stated: Sequence[Stated], least_amounts: Mapping[str, float]) -> None:
@@ -170,6 +168,8 @@ def _check_days(one: Stated) -> None:
 
 def contradicts(one: Stated, bounds: Bounds) -> bool:
     """Whether a stated outcome lies outside of what others leave of it."""
+    if bounds.is_open:
+        return False
     if isinstance(one.task.target, TimeTo):
         if one.value == math.inf:
             return bounds.happens is True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +18,8 @@ from model.errors import UnknownEntity, UnknownTask
 from model.evaluation import Report, TaskGraph
 from model.events import Entities, EventLog, to_microseconds
 from model.prediction.candidates import candidate_pairs
+from model.prediction.conditional import Conditional, Joint
+from model.prediction.outcomes import Outcome
 from model.prediction.scorer import Scorer
 from model.snapshots import Rows, SnapshotReader, reader_of
 from model.tasks import EntityKind, Task
@@ -69,6 +71,7 @@ class Predictor:
         self.artifact = artifact
         self._kept_reader: SnapshotReader | None = None
         self._scorers = {kind: Scorer(artifact, kind, threads) for kind in artifact.networks}
+        self._conditionals: dict[EntityKind, Conditional] = {}
 
     @classmethod
     def load(cls, path: Path, threads: int = 1) -> Predictor:
@@ -104,6 +107,12 @@ class Predictor:
         """What it says of users, of items or of pairs."""
         return self._scorers[kind]
 
+    def conditional(self, kind: EntityKind) -> Conditional:
+        """What it says of users, of items or of pairs when outcomes are known."""
+        if kind not in self._conditionals:
+            self._conditionals[kind] = Conditional(self.artifact, self.scorer(kind))
+        return self._conditionals[kind]
+
     def reader(self, log: EventLog) -> SnapshotReader:
         """Reads a log as the model sees it; the last log's is kept, since its indices are dear."""
         kept = self._kept_reader
@@ -118,6 +127,7 @@ class Predictor:
         tasks: Sequence[str],
         entity_ids: Sequence[str] | None = None,
         cutoff_at: datetime | None = None,
+        given: Mapping[str, Outcome] | None = None,
     ) -> dict[str, Predictions]:
         """Answer tasks of one entity kind for users or items.
 
@@ -126,18 +136,18 @@ class Predictor:
             tasks: names, all for users or all for items.
             entity_ids: whom to answer for; None for every entity that the log knows.
             cutoff_at: when; the model's own cutoff by default.
+            given: outcomes that are known of everybody asked for, of other tasks of this kind.
 
         Raises:
             UnknownTask: a name is not one of the model's tasks.
             UnknownEntity: an id is neither in the log nor in its tables.
+            InvalidOutcome: what is given cannot be, or is of a task that is asked.
         """
         kind = self._kind_of(tasks, ("user", "item"))
         table = log.users if kind == "user" else log.items
         ids = list(table.ids) if entity_ids is None else list(entity_ids)
-        codes = _known_codes(table, ids, kind)
-        users, items = (codes, None) if kind == "user" else (None, codes)
-        rows = Rows.of(kind, users, items, self._cutoff_us(cutoff_at))
-        return self._answer(log, tasks, rows, ids, None)
+        rows = self._entity_rows(log, kind, ids, cutoff_at)
+        return self._answer(log, tasks, rows, ids, None, given or {})
 
     def predict_pairs(
         self,
@@ -145,14 +155,42 @@ class Predictor:
         tasks: Sequence[str],
         pairs: Sequence[tuple[str, str]],
         cutoff_at: datetime | None = None,
+        given: Mapping[str, Outcome] | None = None,
     ) -> dict[str, Predictions]:
         """Answer pair tasks for (user, item) pairs; see `predict`."""
-        kind = self._kind_of(tasks, ("pair",))
+        self._kind_of(tasks, ("pair",))
+        rows = self._pair_rows(log, pairs, cutoff_at)
         user_ids, item_ids = [user for user, _ in pairs], [item for _, item in pairs]
-        users = _known_codes(log.users, user_ids, "user")
-        items = _known_codes(log.items, item_ids, "item")
-        rows = Rows.of(kind, users, items, self._cutoff_us(cutoff_at))
-        return self._answer(log, tasks, rows, user_ids, item_ids)
+        return self._answer(log, tasks, rows, user_ids, item_ids, given or {})
+
+    def joint(
+        self,
+        log: EventLog,
+        outcomes: Mapping[str, Outcome],
+        entities: Sequence[str] | Sequence[tuple[str, str]],
+        cutoff_at: datetime | None = None,
+    ) -> Joint:
+        """How probable outcomes of several tasks are together, for users, items or pairs.
+
+        Args:
+            log: events; those after the cutoff are not looked at.
+            outcomes: by the names of the tasks, all of one entity kind.
+            entities: ids, or (user, item) pairs.
+            cutoff_at: when; the model's own cutoff by default.
+
+        Raises:
+            UnknownTask: a name is not one of the model's tasks.
+            UnknownEntity: an id is neither in the log nor in its tables.
+            InvalidOutcome: an outcome cannot be, alone or beside the others.
+        """
+        kind = self._kind_of(list(outcomes), ("user", "item", "pair"))
+        if kind == "pair":
+            rows = self._pair_rows(log, entities, cutoff_at)  # type: ignore[arg-type]
+        else:
+            rows = self._entity_rows(log, kind, entities, cutoff_at)  # type: ignore[arg-type]
+        conditional = self.conditional(kind)
+        stated = conditional.given(outcomes)
+        return conditional.joint(conditional.score(self.reader(log).read(rows), log), stated)
 
     def candidate_pairs(
         self, log: EventLog, cutoff_at: datetime | None = None
@@ -164,6 +202,20 @@ class Predictor:
             self.artifact.description.config.lookback_days,
         )
         return list(zip(log.users.ids[users], log.items.ids[items], strict=True))
+
+    def _entity_rows(
+        self, log: EventLog, kind: EntityKind, ids: Sequence[str], cutoff_at: datetime | None
+    ) -> Rows:
+        codes = _known_codes(log.users if kind == "user" else log.items, ids, kind)
+        users, items = (codes, None) if kind == "user" else (None, codes)
+        return Rows.of(kind, users, items, self._cutoff_us(cutoff_at))
+
+    def _pair_rows(
+        self, log: EventLog, pairs: Sequence[tuple[str, str]], cutoff_at: datetime | None
+    ) -> Rows:
+        users = _known_codes(log.users, [user for user, _ in pairs], "user")
+        items = _known_codes(log.items, [item for _, item in pairs], "item")
+        return Rows.of("pair", users, items, self._cutoff_us(cutoff_at))
 
     def _kind_of(self, tasks: Sequence[str], allowed: Sequence[EntityKind]) -> EntityKind:
         for name in tasks:
@@ -189,20 +241,24 @@ class Predictor:
         rows: Rows,
         entity_ids: list[str],
         item_ids: list[str] | None,
+        outcomes: Mapping[str, Outcome],
     ) -> dict[str, Predictions]:
-        reader, scorer = self.reader(log), self.scorer(rows.kind)
-        flat = np.empty((len(rows), scorer.layout.columns), dtype=np.float32)
+        reader, conditional = self.reader(log), self.conditional(rows.kind)
+        given = conditional.given(outcomes)
+        given.check_asked(tasks)
+        flat = np.empty((len(rows), conditional.layout.columns), dtype=np.float32)
         cold = np.empty(len(rows), dtype=bool)
         for part in chunks(len(rows), CHUNK_ROWS):
             read = reader.read(rows.take(part))
-            flat[part], cold[part] = scorer.score(read, log), read.is_cold
+            flat[part] = conditional.parameters(conditional.score(read, log), given)
+            cold[part] = read.is_cold
         return {
             name: Predictions(
                 task=self.tasks[name],
                 entity_ids=entity_ids,
                 item_ids=item_ids,
                 cold_start=cold,
-                distribution=scorer.distribution(name, flat),
+                distribution=conditional.distribution(name, flat, given),
             )
             for name in tasks
         }

@@ -69,6 +69,15 @@ class Scorer:
         network = self._network(read, naive)
         return self._serving.parameters(network, naive, read.inputs.numbers, read.is_cold)
 
+    def score_with_states(self, read: ReadRows, log: EventLog) -> tuple[Floats, Floats]:
+        """The same, and (R, D) the shared states, which the joint head reads."""
+        naive = self._naive(read, log)
+        if not len(read):
+            return self._network(read, naive), np.zeros((0, 0), dtype=np.float32)
+        network, states = self._forward(read, naive, ["parameters", "state"])
+        flat = self._serving.parameters(network, naive, read.inputs.numbers, read.is_cold)
+        return flat, states
+
     def distribution(self, task: str, flat: Floats) -> Distribution:
         """What the flat parameters say of one task."""
         return of_task(self.layout, task, flat, self._scales)
@@ -76,12 +85,18 @@ class Scorer:
     def _network(self, read: ReadRows, naive: dict[str, Floats]) -> Floats:
         if not len(read):
             return np.zeros((0, self.layout.columns), dtype=np.float32)
+        return self._forward(read, naive, ["parameters"])[0]
+
+    def _forward(
+        self, read: ReadRows, naive: dict[str, Floats], outputs: list[str]
+    ) -> list[Floats]:
+        """Some outputs of the network, the parameters first."""
         arrays = read.arrays
         feeds = {name: arrays[name] for name in self._wanted}
-        network: Floats = self._session.run(["parameters"], feeds)[0]
+        found: list[Floats] = self._session.run(outputs, feeds)
         for name, log_shares in naive.items():
-            network[:, self.layout.columns_of(name)] += log_shares
-        return network
+            found[0][:, self.layout.columns_of(name)] += log_shares
+        return found
 
     def _naive(self, read: ReadRows, log: EventLog) -> dict[str, Floats]:
         """The seasonal naive forecast of each peak-period task."""

@@ -8,6 +8,7 @@ from model.snapshots.fold_parts import Fold, FoldPart
 from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.labels import Label, PeriodLabels
+from model.snapshots.least_amounts import least_amounts
 from model.snapshots.online import OnlineReader
 from model.snapshots.read_rows import ReadRows, Rows
 from model.snapshots.reader import SnapshotReader
@@ -36,6 +37,7 @@ __all__ = [
     "declared_features",
     "final_part",
     "folds",
+    "least_amounts",
     "plan_of",
     "reader_of",
     "shop_shares",

@@ -15,7 +15,7 @@ from model.errors import NotEnoughData, Stopped
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog, to_datetime
 from model.network import SSMTLNetwork
-from model.snapshots import FoldPart, final_part, folds, watermark_us
+from model.snapshots import FoldPart, final_part, folds, least_amounts, watermark_us
 from model.tasks import Task
 from model.training.export import export_network
 from model.training.fingerprint import fingerprint_of
@@ -124,6 +124,7 @@ def _final(
         seasonal=dict(prepared.seasonal),
         report=_report(learned, results, prepared, serving, epochs, resumption.elapsed_s),
         task_graph=_task_graph(learned, results),
+        least_amounts=least_amounts(prepared.reader.choices, learned),
     )
     return _artifact(description, without_self_supervision(network, config), prepared)
 

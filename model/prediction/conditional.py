@@ -1,0 +1,198 @@
+"""What is predicted of some tasks when outcomes of others are known, and of all of them together.
+
+    p(t | given) = the served distribution of t, its parameters moved by the joint head's
+                   correction, cut off at what logic leaves of its outcome
+
+With nothing known it is what is served, to the bit: the correction is exactly zero then. What is
+served of a task, calibrated network or baseline, is what the evidence is measured by and what the
+correction is added to; `TaskServing.evidence` says how much of it held true on validation rows.
+
+The joint log-probability is that of the chain rule,
+
+    log p(y_1) + log p(y_2 | y_1) + log p(y_3 | y_1, y_2) + ...
+
+in the order in which the tasks' windows end. The conditionals are learned apart, so that another
+order may give another value: it is a composite likelihood, and the order of the others is told too.
+
+    R = rows, T = tasks, O = columns of the layout, D = channels of the state
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.artifact import Artifact
+from model.distributions import Distribution, conditioned
+from model.errors import InvalidOutcome
+from model.events import EventLog
+from model.prediction.implications import Implications, Stated
+from model.prediction.outcomes import Outcome, labels_of, read_outcomes
+from model.prediction.scorer import Scorer
+from model.snapshots import ReadRows
+from model.tasks import EntityKind
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Outcomes that are known, the same of every row.
+
+    Attributes:
+        stated: in the order of the layout.
+        labels_T: as the likelihoods take them, NaN for what is not known.
+        implications: what follows from them by logic.
+    """
+
+    stated: tuple[Stated, ...]
+    labels_T: Floats
+    implications: Implications
+
+    def check_asked(self, tasks: Sequence[str]) -> None:
+        """Nothing is predicted of a task whose outcome is known.
+
+        Raises:
+            InvalidOutcome: one of the tasks asked is given.
+        """
+        for one in self.stated:
+            if one.task.name in tasks:
+                raise InvalidOutcome(
+                    one.task.name,
+                    "its outcome is given, so that nothing is left to predict of "
+                    "it: leave it out of the tasks, or out of what is given",
+                )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is served of R rows when nothing is known, and the states it comes from."""
+
+    flat_RO: Floats
+    states_RD: Floats
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Scored:
+        """Some of the rows."""
+        return Scored(self.flat_RO[rows], self.states_RD[rows])
+
+
+@dataclass(frozen=True)
+class Joint:
+    """How probable stated outcomes are, of R rows.
+
+    Attributes:
+        order: the tasks' names, in the order of the chain.
+        terms: (R,) per task, given those before it in the chain; a density per unit for sums,
+            numbers and days.
+        marginals: (R,) per task, when nothing is known of the others.
+        reversed_log_probability: (R,) by the chain in the opposite order.
+    """
+
+    order: tuple[str, ...]
+    terms: Mapping[str, NDArray[np.float64]]
+    marginals: Mapping[str, NDArray[np.float64]]
+    reversed_log_probability: NDArray[np.float64]
+
+    @property
+    def log_probability(self) -> NDArray[np.float64]:
+        """(R,) of all stated outcomes together."""
+        return np.asarray(np.sum([self.terms[name] for name in self.order], axis=0))
+
+    @property
+    def independent_log_probability(self) -> NDArray[np.float64]:
+        """(R,) of all of them, if they had nothing to do with each other."""
+        return np.asarray(np.sum([self.marginals[name] for name in self.order], axis=0))
+
+
+class Conditional:
+    """One entity kind of a loaded model, asked under stated outcomes.
+
+    Args:
+        artifact: the model's files.
+        scorer: of the same model, says what is served when nothing is known.
+
+    Raises:
+        InvalidArtifact: the joint head's weights are missing.
+    """
+
+    def __init__(self, artifact: Artifact, scorer: Scorer) -> None:
+        description = artifact.description
+        self.kind: EntityKind = scorer.kind
+        self.layout = scorer.layout
+        self._scorer = scorer
+        self._joint_head = artifact.joint_head(scorer.kind)
+        self._scales = {name: how.scale for name, how in description.serving.items()}
+        self._least_amounts = description.least_amounts
+        self._trust_O = np.ones(self.layout.columns, dtype=np.float32)
+        for task in self.layout.tasks:
+            how = description.serving[task.name]
+            slope = how.slope if how.source == "model" and how.slope else (1.0,)
+            self._trust_O[self.layout.columns_of(task.name)] = how.evidence * np.asarray(slope)
+
+    def given(self, outcomes: Mapping[str, Outcome]) -> Given:
+        """Read what is known, by the names of the tasks and in natural units.
+
+        Raises:
+            UnknownTask: a name is not one of this kind's tasks.
+            InvalidOutcome: a value cannot be, alone or beside the others.
+        """
+        return self._given(read_outcomes(self.layout, outcomes, self._least_amounts))
+
+    def score(self, read: ReadRows, log: EventLog) -> Scored:
+        """What is served of R rows when nothing is known."""
+        return Scored(*self._scorer.score_with_states(read, log))
+
+    def parameters(self, scored: Scored, given: Given) -> Floats:
+        """(R, O) the parameters of every task, given the outcomes."""
+        if not given.stated:
+            return scored.flat_RO
+        rows = len(scored.flat_RO)
+        outcomes_RT = np.broadcast_to(given.labels_T, (rows, len(given.labels_T)))
+        correction_RO = self._joint_head(scored.states_RD, scored.flat_RO, outcomes_RT)
+        return np.asarray(scored.flat_RO + self._trust_O * correction_RO, dtype=np.float32)
+
+    def distribution(self, task: str, parameters_RO: Floats, given: Given) -> Distribution:
+        """What the parameters say of one task, within what logic leaves of it."""
+        marginal = self._scorer.distribution(task, parameters_RO)
+        return conditioned(marginal, given.implications.bounds(marginal.task))
+
+    def joint(self, scored: Scored, stated: Given) -> Joint:
+        """How probable the stated outcomes are together."""
+        chain = sorted(stated.stated, key=self._place)
+        terms = self._chain(scored, chain)
+        backwards = self._chain(scored, chain[::-1])
+        return Joint(
+            order=tuple(one.task.name for one in chain),
+            terms=terms,
+            marginals={
+                one.task.name: self._scorer.distribution(
+                    one.task.name, scored.flat_RO
+                ).log_probability(one.value)
+                for one in chain
+            },
+            reversed_log_probability=np.sum([backwards[one.task.name] for one in chain], axis=0),
+        )
+
+    def _place(self, one: Stated) -> tuple[int, int]:
+        """Where a task stands in the canonical order: as its window ends."""
+        return one.task.end_days, self.layout.position(one.task.name)
+
+    def _chain(self, scored: Scored, chain: Sequence[Stated]) -> dict[str, NDArray[np.float64]]:
+        """(R,) of each outcome, given those before it."""
+        terms = {}
+        for number, one in enumerate(chain):
+            given = self._given(chain[:number])
+            parameters = self.parameters(scored, given)
+            distribution = self.distribution(one.task.name, parameters, given)
+            terms[one.task.name] = distribution.log_probability(one.value)
+        return terms
+
+    def _given(self, stated: Sequence[Stated]) -> Given:
+        return Given(
+            stated=tuple(stated),
+            labels_T=labels_of(self.layout, stated, self._scales),
+            implications=Implications(stated, self._least_amounts),
+        )

@@ -1,0 +1,174 @@
+"""What is predicted when outcomes are known, on a small model of a simulated shop."""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations, product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from model.errors import InvalidOutcome, UnknownTask
+from model.events import EventLog
+from model.network.joint_head import JointHead
+from model.prediction import Predictor
+from model.prediction.conditional import Conditional, Scored
+
+USERS = ["buys_7d", "buys_30d", "order_days_30d", "spend_30d"]
+
+
+@pytest.fixture(scope="module")
+def conditional(predictor: Predictor) -> Conditional:
+    return predictor.conditional("user")
+
+
+@pytest.fixture(scope="module")
+def scored(predictor: Predictor, conditional: Conditional, log: EventLog) -> Scored:
+    """Some users, nothing known."""
+    rows = predictor._entity_rows(log, "user", list(log.users.ids[:40]), None)
+    return conditional.score(predictor.reader(log).read(rows), log)
+
+
+def probabilities(
+    predictor: Predictor, log: EventLog, task: str, given: dict[str, Any] | None = None
+) -> np.ndarray:
+    found = predictor.predict(log, [task], given=given)
+    return found[task].distribution.probability_any
+
+
+def test_nothing_known_is_what_is_served_to_the_bit(predictor: Predictor, log: EventLog) -> None:
+    before = predictor.predict(log, USERS)
+    for given in (None, {}):
+        after = predictor.predict(log, USERS, given=given)
+        for name in USERS:
+            left, right = before[name].distribution, after[name].distribution
+            assert left.parameters.tobytes() == right.parameters.tobytes()
+            assert type(left) is type(right)
+
+
+def test_what_is_known_moves_the_others(predictor: Predictor, log: EventLog) -> None:
+    marginal = probabilities(predictor, log, "buys_30d")
+    without = probabilities(predictor, log, "buys_30d", {"buys_7d": False})
+    assert ((without >= 0) & (without <= 1)).all()
+    assert (without != marginal).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "task", "sure"),
+    [
+        ({"buys_7d": True}, "buys_30d", 1),
+        ({"buys_30d": False}, "buys_7d", 0),
+        ({"order_days_30d": 2}, "buys_30d", 1),
+        ({"order_days_30d": 0}, "spend_30d", 0),
+        ({"buys_30d": True}, "order_days_30d", 1),
+        ({"spend_30d": 12.5}, "order_days_30d", 1),
+    ],
+)
+def test_what_follows_by_logic_is_certain(
+    predictor: Predictor, log: EventLog, given: dict[str, Any], task: str, sure: int
+) -> None:
+    assert (probabilities(predictor, log, task, given) == sure).all()
+
+
+def test_the_order_in_which_outcomes_are_given_changes_nothing(
+    conditional: Conditional, scored: Scored
+) -> None:
+    given = {"buys_7d": False, "buys_30d": True, "spend_30d": 20.0}
+    expected = conditional.parameters(scored, conditional.given(given))
+    for order in permutations(given):
+        shuffled = conditional.given({name: given[name] for name in order})
+        assert conditional.parameters(scored, shuffled).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("pair", [("buys_7d", "buys_30d")])
+def test_all_outcomes_of_two_events_have_probability_one_together(
+    conditional: Conditional, scored: Scored, pair: tuple[str, str]
+) -> None:
+    total = np.zeros(40)
+    backwards = np.zeros(40)
+    for values in product([True, False], repeat=2):
+        if values == (True, False):
+            continue  # who buys within 7 days buys within 30
+        joint = conditional.joint(scored, conditional.given(dict(zip(pair, values, strict=True))))
+        total += np.exp(joint.log_probability)
+        backwards += np.exp(joint.reversed_log_probability)
+    np.testing.assert_allclose(total, 1, atol=1e-9)
+    np.testing.assert_allclose(backwards, 1, atol=1e-9)
+
+
+def test_the_chain_is_in_the_order_in_which_windows_end(
+    conditional: Conditional, scored: Scored
+) -> None:
+    joint = conditional.joint(
+        scored, conditional.given({"buys_30d": True, "buys_7d": False, "order_days_30d": 2})
+    )
+    assert joint.order[0] == "buys_7d"
+    assert set(joint.order) == {"buys_7d", "buys_30d", "order_days_30d"}
+    np.testing.assert_allclose(joint.terms["buys_7d"], joint.marginals["buys_7d"])
+    assert np.isfinite(joint.reversed_log_probability).all()
+    assert (joint.terms["order_days_30d"] <= 0).all()
+
+
+def test_one_outcome_alone_has_its_own_probability(
+    conditional: Conditional, scored: Scored
+) -> None:
+    joint = conditional.joint(scored, conditional.given({"spend_30d": 30.0}))
+    np.testing.assert_array_equal(joint.log_probability, joint.independent_log_probability)
+    np.testing.assert_array_equal(joint.log_probability, joint.reversed_log_probability)
+
+
+def test_the_correction_is_that_of_the_network_in_torch(
+    predictor: Predictor, conditional: Conditional, scored: Scored
+) -> None:
+    artifact, layout = predictor.artifact, conditional.layout
+    config = artifact.description.config
+    joint_head = JointHead(layout, config.width, config.evidence_channels)
+    prefix = "kinds.user.joint."
+    joint_head.load_state_dict(
+        {
+            name.removeprefix(prefix): torch.from_numpy(np.array(value))
+            for name, value in artifact.weights.items()
+            if name.startswith(prefix)
+        }
+    )
+    given = conditional.given({"buys_7d": False, "order_days_30d": 2, "spend_30d": 20.0})
+    labels_BT = torch.from_numpy(given.labels_T).expand(len(scored.flat_RO), -1)
+    with torch.no_grad():
+        correction = joint_head(
+            torch.from_numpy(scored.states_RD),
+            torch.from_numpy(scored.flat_RO),
+            [labels_BT[:, group.task_slice] for group in layout.groups],
+            ~labels_BT.isnan(),
+        ).numpy()
+    found = conditional.parameters(scored, given) - scored.flat_RO
+    for name in ("buys_30d", "spend_30d"):
+        columns = layout.columns_of(name)
+        how = artifact.description.serving[name]
+        slope = how.slope if how.source == "model" and how.slope else 1.0
+        trusted = how.evidence * np.asarray(slope) * correction[:, columns]
+        np.testing.assert_allclose(found[:, columns], trusted, atol=1e-5)
+
+
+def test_what_is_given_is_not_asked(predictor: Predictor, log: EventLog) -> None:
+    with pytest.raises(InvalidOutcome, match=r"buys_7d.*its outcome is given"):
+        predictor.predict(log, USERS, given={"buys_7d": True})
+
+
+def test_outcomes_of_another_kind_of_entity_are_refused(
+    predictor: Predictor, log: EventLog
+) -> None:
+    with pytest.raises(UnknownTask, match="units_14d"):
+        predictor.predict(log, ["buys_7d"], given={"units_14d": 3})
+    with pytest.raises(UnknownTask, match="ask for one kind at a time"):
+        predictor.joint(log, {"units_14d": 3, "buys_7d": True}, ["u"])
+
+
+def test_items_and_pairs_have_joint_probabilities_too(predictor: Predictor, log: EventLog) -> None:
+    items = predictor.joint(log, {"units_14d": 3}, list(log.items.ids[:5]))
+    pairs = predictor.candidate_pairs(log)[:5]
+    of_pairs = predictor.joint(log, {"views_14d": True}, pairs)
+    assert items.log_probability.shape == of_pairs.log_probability.shape == (5,)
+    assert (of_pairs.log_probability < 0).all()
+    assert not math.isnan(items.log_probability.sum())
