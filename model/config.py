@@ -59,6 +59,9 @@ class Config(BaseModel):
 
     # Training
     batch_rows: int = Field(default=1024, gt=0, le=1_000_000)
+    step_tasks: int = Field(
+        default=256, gt=1, le=100_000, description="tasks of a step; of more some at random"
+    )
     max_epochs: int = Field(default=10, gt=0, le=10_000)
     patience: int = Field(
         default=2, gt=0, le=10_000, description="epochs without a better validation loss"

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.config import Config
-from model.distributions import Layout
 from model.events import EventLog
+from model.network import SomeTasks
 from model.snapshots import Fold, folds
 from model.tasks import EntityKind, Task
 from model.training.examples import Examples
@@ -70,24 +69,23 @@ class Ground:
 
     def restricted(self, names: Sequence[str]) -> Ground:
         """The same rows with some of the tasks alone, and no self-supervised ones."""
-        layouts = {
-            entity: Layout([t for t in layout.tasks if t.name in names], layout.classes)
+        chosen = {
+            entity: SomeTasks.at(
+                layout, [layout.position(t.name) for t in layout.tasks if t.name in names]
+            )
             for entity, layout in self.prepared.layouts.items()
         }
-        layouts = {entity: layout for entity, layout in layouts.items() if len(layout)}
+        chosen = {entity: some for entity, some in chosen.items() if len(some)}
+        layouts = {entity: some.layout for entity, some in chosen.items()}
 
         def cut(parts: Mapping[EntityKind, Examples]) -> dict[EntityKind, Examples]:
             return {
-                entity: _restricted(parts[entity], self.prepared.layouts[entity], layout)
-                for entity, layout in layouts.items()
+                entity: parts[entity].of_tasks(some)
+                for entity, some in chosen.items()
                 if entity in parts
             }
 
         prepared = self.prepared
-        chosen = {
-            entity: [prepared.layouts[entity].position(task.name) for task in layout.tasks]
-            for entity, layout in layouts.items()
-        }
         return replace(
             self,
             prepared=replace(
@@ -95,13 +93,17 @@ class Ground:
                 layouts=layouts,
                 training=cut(prepared.training),
                 baselines={
-                    entity: prepared.baselines[entity].take(
-                        prepared.layouts[entity], [task.name for task in layout.tasks]
-                    )
+                    entity: prepared.baselines[entity].of_tasks(prepared.layouts[entity], layout)
                     for entity, layout in layouts.items()
                 },
-                climatology_nll={e: prepared.climatology_nll[e][p] for e, p in chosen.items()},
-                correlation={e: prepared.correlation[e][p][:, p] for e, p in chosen.items()},
+                climatology_nll={
+                    entity: prepared.climatology_nll[entity][some.positions]
+                    for entity, some in chosen.items()
+                },
+                neighbours={
+                    entity: prepared.neighbours[entity].among(some.positions)
+                    for entity, some in chosen.items()
+                },
             ),
             validation=cut(self.validation),
             test=cut(self.test),
@@ -111,19 +113,3 @@ class Ground:
 def folds_of(log: EventLog, tasks: Sequence[Task], config: Config) -> tuple[Fold, ...]:
     """The folds that have held-out time."""
     return tuple(fold for fold in folds(log, tasks, config.max_cutoffs) if fold.test is not None)
-
-
-def _restricted(examples: Examples, whole: Layout, some: Layout) -> Examples:
-    labels: list[Tensor] = []
-    for group in some.groups:
-        source = whole.group(group.tasks[0].name)
-        positions = [whole.position(task.name) - source.first_task for task in group.tasks]
-        labels.append(examples.labels[whole.groups.index(source)][:, positions])
-    columns = np.r_[tuple(whole.columns_of(task.name) for task in some.tasks)]
-    names = {task.name for task in some.tasks}
-    return replace(
-        examples,
-        labels=labels,
-        offsets=examples.offsets[:, columns],
-        naive={name: shares for name, shares in examples.naive.items() if name in names},
-    )

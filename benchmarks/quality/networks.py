@@ -27,7 +27,7 @@ def ssmtl(ground: Ground, seed: int) -> Nats:
         kind, baselines = network.kind(entity), ground.prepared.baselines[entity]
         seen, test = ground.validation[entity], ground.test[entity]
         serving = choose_serving(
-            kind,
+            layout,
             outputs_of(network, kind, seen),
             seen,
             baselines,
@@ -75,7 +75,7 @@ def calibrated(ground: Ground, seed: int, build: Built | None = None) -> Nats:
     for entity, layout in ground.prepared.layouts.items():
         kind, seen, test = network.kind(entity), ground.validation[entity], ground.test[entity]
         slope, shift = fit_calibration(
-            kind, outputs_of(network, kind, seen).marginals, seen.labels, seen.weights
+            layout, outputs_of(network, kind, seen).marginals, seen.labels, seen.weights
         )
         nll = kind.nll(outputs_of(network, kind, test).marginals * slope + shift, test.labels)
         for task in layout.tasks:

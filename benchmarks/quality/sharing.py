@@ -28,8 +28,7 @@ class NoJoint(JointHead):
         self,
         state_BD: Tensor,  # noqa: ARG002
         marginals_BO: Tensor,
-        labels: list[Tensor],  # noqa: ARG002
-        known_BT: Tensor,  # noqa: ARG002
+        *given: object,  # noqa: ARG002
     ) -> Tensor:
         return torch.zeros_like(marginals_BO)
 
@@ -172,5 +171,5 @@ def replace_sharing(kind: KindNetwork, mix: Mix, dropout: float) -> None:
     with torch.no_grad():
         stage.bias.copy_(kind.stage.bias)
     kind.trunk, kind.stage = nn.Identity(), stage
-    kind.joint = NoJoint(kind.layout, 1, 1)
+    kind.joint = NoJoint(kind.layout, 1, 1, 0)
     kind.reconstruct = nn.Linear(inputs, kind.reconstruct.out_features)

@@ -33,10 +33,12 @@ class Baselines:
     spread: Floats
     weights: Floats
 
-    def take(self, layout: Layout, names: list[str]) -> Baselines:
-        """The baselines of some tasks of the layout, in the order of the names."""
-        tasks = [layout.position(name) for name in names]
-        columns = np.r_[tuple(layout.columns_of(name) for name in names)]
+    def of_tasks(self, whole: Layout, some: Layout) -> Baselines:
+        """The baselines of some tasks of the layout, in the order of their own."""
+        if some is whole:
+            return self
+        tasks = [whole.position(task.name) for task in some.tasks]
+        columns = np.r_[tuple(whole.columns_of(task.name) for task in some.tasks)]
         return Baselines(
             climatology=self.climatology[columns],
             features=self.features[tasks],

@@ -26,7 +26,8 @@ class JointCorrection:
 
     Attributes:
         layout: the tasks.
-        adjacency_TT: weights of the evidence graph, zero where there is no edge.
+        sources_TN: of each task the N tasks that it has edges from; itself where it has fewer.
+        strength_TN: how strong those edges are.
         message_TQR: from evidence to a message.
         mix_TRR: from what a task received to how it is read.
         gate_weight_RD: how the state gates what was received.
@@ -35,7 +36,8 @@ class JointCorrection:
     """
 
     layout: Layout
-    adjacency_TT: Floats
+    sources_TN: NDArray[np.int64]
+    strength_TN: Floats
     message_TQR: Floats
     mix_TRR: Floats
     gate_weight_RD: Floats
@@ -51,10 +53,13 @@ class JointCorrection:
         Raises:
             KeyError: one is missing.
         """
+        sources = np.asarray(weights["sources"], dtype=np.int64)
+        is_edge = sources != np.arange(len(layout))[:, None]
         arrays = {name: np.asarray(array, dtype=np.float32) for name, array in weights.items()}
         return cls(
             layout=layout,
-            adjacency_TT=arrays["adjacency"] * arrays["edges"],
+            sources_TN=sources,
+            strength_TN=arrays["strength"] * is_edge,
             message_TQR=arrays["message"],
             mix_TRR=arrays["mix"],
             gate_weight_RD=arrays["gate.weight"],
@@ -75,7 +80,7 @@ class JointCorrection:
             return np.zeros_like(parameters_BO)
         said_BKQ = self._evidence(parameters_BO, outcomes_BT)[:, known_T]
         messages_BKR = np.einsum("bkq,kqr->bkr", said_BKQ, self.message_TQR[known_T])
-        received_BTR = np.einsum("tk,bkr->btr", self.adjacency_TT[:, known_T], messages_BKR)
+        received_BTR = np.einsum("tk,bkr->btr", self._edges_from(known_T), messages_BKR)
         mixed_TBR = np.tanh(received_BTR.transpose(1, 0, 2) @ self.mix_TRR)
         gate_BR = 1 + np.tanh(state_BD @ self.gate_weight_RD.T + self.gate_bias_R)
         gated_BTR = mixed_TBR.transpose(1, 0, 2) * gate_BR[:, None, :]
@@ -87,6 +92,17 @@ class JointCorrection:
             of_group = np.einsum("btr,tpr->btp", gated_BTR[:, group.task_slice], output_TPR)
             correction[:, group.column_slice] = of_group.reshape(len(state_BD), -1)
         return correction
+
+    def _edges_from(self, known_T: NDArray[np.int64]) -> Floats:
+        """(T, K) the strength of the edge from each of some tasks to each of all."""
+        place = np.full(len(self.layout), -1)
+        place[known_T] = np.arange(len(known_T))
+        column_TN = place[self.sources_TN]
+        target, number = np.nonzero(column_TN >= 0)
+        edges = np.zeros((len(self.layout), len(known_T)), dtype=np.float32)
+        # A task that is its own source has an edge of no strength, and no second one from itself.
+        edges[target, column_TN[target, number]] = self.strength_TN[target, number]
+        return edges
 
     def _evidence(self, parameters_BO: Floats, outcomes_BT: Floats) -> Floats:
         said_BTQ = np.zeros((*outcomes_BT.shape, CHANNELS), dtype=parameters_BO.dtype)

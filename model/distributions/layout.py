@@ -76,7 +76,7 @@ class Layout:
     def __init__(
         self, tasks: Sequence[Task], classes: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        names = [task.name for task in tasks]
+        names = {task.name for task in tasks}
         self.classes = {n: tuple(known) for n, known in (classes or {}).items() if n in names}
         by_key: dict[tuple[LikelihoodName, int], list[Task]] = {}
         for task in tasks:
@@ -95,6 +95,10 @@ class Layout:
     def __len__(self) -> int:
         return len(self.tasks)
 
+    def part(self, positions: Sequence[int]) -> Layout:
+        """The layout of some tasks alone; positions ascend, so that the order stays."""
+        return Layout([self.tasks[position] for position in positions], self.classes)
+
     def position(self, name: str) -> int:
         """Where a task stands among the tasks."""
         return self._position[name]
@@ -109,6 +113,16 @@ class Layout:
         group = self.group(name)
         start = group.first_column + (self.position(name) - group.first_task) * group.parameters
         return slice(start, start + group.parameters)
+
+    @property
+    def task_of_column(self) -> list[int]:
+        """(columns,) the position of the task that each parameter is of."""
+        return [
+            position
+            for group in self.groups
+            for position in range(group.task_slice.start, group.task_slice.stop)
+            for _ in range(group.parameters)
+        ]
 
     def _key(self, task: Task) -> tuple[LikelihoodName, int]:
         if isinstance(task.target, PeakPeriod):

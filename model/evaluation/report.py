@@ -104,11 +104,19 @@ class Edge(_Reported):
 
     source: str
     target: str
-    weight: float = Field(description="learned strength; starts as the correlation of the labels")
-    correlation: float = Field(description="of the two tasks' training labels")
+    weight: float = Field(
+        description="learned strength; starts as the correlation of what the features leave "
+        "unexplained of the two outcomes"
+    )
+    correlation: float = Field(description="of the two tasks' outcomes on validation rows")
     gain_nats: float = Field(
         description="mean nats by which knowing the source's outcome improves the target's "
         "prediction, on validation rows"
+    )
+    gain_share: float = Field(
+        default=0.0,
+        description="the same as a share of the target's nats: 0.3 says that three tenths of what "
+        "is uncertain of the target are known once the source's outcome is",
     )
 
 

@@ -34,6 +34,12 @@ def by_group(
         yield group.likelihood, columns.reshape(len(columns), -1, group.parameters), of_group
 
 
+def nll_of_all(layout: Layout, flat_BO: Tensor, labels: Sequence[Tensor]) -> Tensor:
+    """(B, T) nats per row and task of a layout, NaN where the label is missing."""
+    parts = by_group(layout, flat_BO, labels)
+    return torch.cat([negative_log_likelihood(*part) for part in parts], dim=1)
+
+
 def negative_log_likelihood(
     likelihood: LikelihoodName, parameters_BTP: Tensor, labels: Tensor
 ) -> Tensor:

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from model.config import Config
 from model.distributions import Layout
 from model.network.joint_head import JointHead
-from model.network.likelihoods import by_group, negative_log_likelihood
+from model.network.likelihoods import nll_of_all
+from model.network.neighbours import Neighbours
 from model.network.sequence import SequencePooling
+from model.network.some_tasks import SomeTasks
 from model.network.task_stage import TaskEmbeddings, TaskStage
 from model.network.trunk import EnsembleTrunk, NumericInput
 from model.tasks import EntityKind
@@ -89,7 +91,9 @@ class KindNetwork(nn.Module):
             inputs += 1
         self.trunk = EnsembleTrunk(inputs, config.width, config.members, config.dropout)
         self.stage = TaskStage(self.layout, config.width, config.task_channels)
-        self.joint = JointHead(self.layout, config.width, config.evidence_channels)
+        self.joint = JointHead(
+            self.layout, config.width, config.evidence_channels, config.neighbours
+        )
         self.reconstruct = nn.Linear(config.width, shape.numbers)
 
     def state(self, batch: Batch) -> Tensor:
@@ -123,8 +127,7 @@ class KindNetwork(nn.Module):
 
     def nll(self, parameters_BO: Tensor, labels: Sequence[Tensor]) -> Tensor:
         """(B, T) nats per row and task, NaN where the label is missing."""
-        parts = by_group(self.layout, parameters_BO, labels)
-        return torch.cat([negative_log_likelihood(*part) for part in parts], dim=1)
+        return nll_of_all(self.layout, parameters_BO, labels)
 
 
 class SSMTLNetwork(nn.Module):
@@ -152,7 +155,7 @@ class SSMTLNetwork(nn.Module):
         }
         names = [task.name for layout in self.layouts.values() for task in layout.tasks]
         self.task_names = tuple(names)
-        self.task_embeddings = TaskEmbeddings(len(names), config.task_channels)
+        self.task_embeddings = TaskEmbeddings(len(names), config.task_channels, config.neighbours)
 
     def kind(self, entity: EntityKind) -> KindNetwork:
         """The part of one entity kind."""
@@ -160,12 +163,25 @@ class SSMTLNetwork(nn.Module):
         assert isinstance(network, KindNetwork)
         return network
 
+    def connect(self, entity: EntityKind, neighbours: Neighbours) -> None:
+        """Give the tasks of an entity kind edges from their neighbours, in both graphs."""
+        self.kind(entity).joint.connect(neighbours)
+        self.task_embeddings.connect(neighbours, self._task_slice(entity).start)
+
     def marginals(self, entity: EntityKind, batch: Batch) -> tuple[Tensor, Tensor]:
         """The shared state (B, D) and every task's parameters (B, columns), nothing known."""
-        kind = self.kind(entity)
-        state = kind.state(batch)
+        state = self.kind(entity).state(batch)
+        return state, self.parameters_of(entity, state)
+
+    def parameters_of(
+        self, entity: EntityKind, state_BD: Tensor, some: SomeTasks | None = None
+    ) -> Tensor:
+        """(B, columns) the parameters of some tasks, all of them by default, nothing known."""
         embeddings = self.task_embeddings()[self._task_slice(entity)]
-        return state, kind.stage(state, embeddings)
+        stage = self.kind(entity).stage
+        asked = () if some is None or some.is_all else (some,)
+        parameters: Tensor = stage(state_BD, embeddings, *asked)
+        return parameters
 
     def _task_slice(self, entity: EntityKind) -> slice:
         start = 0

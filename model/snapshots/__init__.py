@@ -7,6 +7,7 @@ from model.snapshots.features import SnapshotPlan
 from model.snapshots.fold_parts import Fold, FoldPart
 from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
+from model.snapshots.label_table import LabelTable, Piece
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.least_amounts import least_amounts
 from model.snapshots.online import OnlineReader
@@ -24,8 +25,10 @@ __all__ = [
     "FoldPart",
     "Inputs",
     "Label",
+    "LabelTable",
     "OnlineReader",
     "PeriodLabels",
+    "Piece",
     "ReadRows",
     "Rows",
     "Season",

@@ -8,6 +8,7 @@ import numpy as np
 
 from model.config import Config
 from model.snapshots.fold_parts import FoldPart
+from model.snapshots.label_table import LabelTable
 from model.snapshots.labels import has_label
 from model.snapshots.random_parts import RandomPart
 from model.snapshots.reader import Codes, SnapshotReader
@@ -43,7 +44,7 @@ def take_cold_snapshot(
     return Snapshot(
         entity=entity,
         inputs=inputs,
-        labels={task.name: labels.of(task) for task in tasks},
+        labels=LabelTable.of((task.name, labels.of(task)) for task in tasks),
         weights=np.ones(len(codes), dtype=np.float32),
     )
 

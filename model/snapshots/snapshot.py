@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from model.config import Config
 from model.snapshots.fold_parts import FoldPart
 from model.snapshots.history import Rows
 from model.snapshots.inputs import Inputs
-from model.snapshots.labels import Label, Labels, PeriodLabels, has_label
+from model.snapshots.label_table import LabelTable
+from model.snapshots.labels import Label, Labels, has_label
 from model.snapshots.outcomes import Asked, Outcomes
 from model.snapshots.pairs import sample_pairs
 from model.snapshots.random_parts import RandomPart
@@ -34,7 +35,7 @@ class Snapshot:
 
     entity: EntityKind
     inputs: Inputs
-    labels: dict[str, Label]
+    labels: Mapping[str, Label]
     weights: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -72,7 +73,7 @@ def take_snapshot(
         )
         if len(inputs):
             labels = labels_at(reader, entity, inputs, cutoff_us, part.label_end_us)
-            found = {task.name: labels.of(task) for task in tasks}
+            found = LabelTable.of((task.name, labels.of(task)) for task in tasks)
             pieces.append(Snapshot(entity, inputs, found, weights))
     return _concatenate(entity, pieces) if pieces else None
 
@@ -109,7 +110,7 @@ def _events_of(
     return Snapshot(
         entity=entity,
         inputs=reader.event_inputs(entity, rows, part.known(reader.log, entity)),
-        labels={name: values[rows].astype(np.float32) for name, values in labels.items()},
+        labels=LabelTable.of((n, values[rows].astype(np.float32)) for n, values in labels.items()),
         weights=np.ones(len(rows), dtype=np.float32),
     )
 
@@ -157,22 +158,10 @@ def _pairs_at(
 
 
 def _concatenate(entity: EntityKind, pieces: Sequence[Snapshot]) -> Snapshot:
-    labels: dict[str, Label] = {}
-    for name in pieces[0].labels:
-        columns = [piece.labels[name] for piece in pieces]
-        periods = [column for column in columns if isinstance(column, PeriodLabels)]
-        plain = [column for column in columns if not isinstance(column, PeriodLabels)]
-        labels[name] = (
-            PeriodLabels(
-                np.concatenate([column.amounts for column in periods]),
-                np.concatenate([column.exposure for column in periods]),
-            )
-            if periods
-            else np.concatenate(plain)
-        )
+    tables = [piece.labels for piece in pieces if isinstance(piece.labels, LabelTable)]
     return Snapshot(
         entity=entity,
         inputs=Inputs.concatenate([piece.inputs for piece in pieces]),
-        labels=labels,
+        labels=LabelTable.joined(tables),
         weights=np.concatenate([piece.weights for piece in pieces]),
     )

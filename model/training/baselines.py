@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.distributions import Baselines, Layout, LikelihoodName, standardise
+from model.network import SomeTasks
 from model.network.likelihoods import negative_log_likelihood
 from model.tasks import Column, Task
 from model.training.base_rates import class_logits, hazard_logits, normal_parameters, rate_logit
 from model.training.examples import Examples
+from model.training.scoring import CHUNK_TASKS
 
 FEATURES_PER_TASK = 4
 MAX_ROWS = 10_000
@@ -43,6 +45,24 @@ def fit_baselines(
     rows = np.arange(len(examples))
     if len(rows) > MAX_ROWS:
         rows = np.sort(rng.choice(rows, size=MAX_ROWS, replace=False))
+    chosen = examples.take(rows)
+    found = [
+        _fit_some(chosen.of_tasks(some), columns) for some in SomeTasks.chunks(layout, CHUNK_TASKS)
+    ]
+    climatology = np.concatenate([part.climatology for part in found])
+    # Chunks follow the layout, and so do their tasks and columns.
+    return Baselines(
+        climatology=climatology,
+        features=np.concatenate([part.features for part in found]),
+        mean=np.concatenate([part.mean for part in found]),
+        spread=np.concatenate([part.spread for part in found]),
+        weights=np.concatenate([part.weights for part in found]),
+    )
+
+
+def _fit_some(examples: Examples, columns: Sequence[str]) -> Baselines:
+    """Of as many tasks as fit into memory together."""
+    layout, rows = examples.layout, np.arange(len(examples))
     chosen = np.array([_features(task, columns) for task in layout.tasks])
     numbers = examples.inputs.numbers[rows].astype(np.float64)
     mean = np.nan_to_num(_column_means(numbers)[chosen]).astype(np.float32)

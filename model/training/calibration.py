@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from model.distributions import LikelihoodName
-from model.network import KindNetwork
+from model.distributions import Layout, LikelihoodName
+from model.network.likelihoods import nll_of_all
 
 _ONE_SLOPE: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard"})
 _PULL = 20.0
@@ -20,14 +20,15 @@ _PULL = 20.0
 
 
 def fit_calibration(
-    kind: KindNetwork, marginals_RO: Tensor, labels: list[Tensor], weights_R: Tensor
+    layout: Layout, marginals_RO: Tensor, labels: list[Tensor], weights_R: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The (columns,) slopes and shifts that make the validation rows most likely."""
-    columns = kind.layout.columns
+    columns = layout.columns
     slope = torch.ones(columns, requires_grad=True)
     shift = torch.zeros(columns, requires_grad=True)
     moves = torch.ones(columns)
-    for group in kind.layout.groups:
+    task_of_column = torch.tensor(layout.task_of_column)
+    for group in layout.groups:
         if group.likelihood == "periods":
             moves[group.column_slice] = 0.0
     optimizer = torch.optim.LBFGS([slope, shift], max_iter=50, line_search_fn="strong_wolfe")
@@ -42,17 +43,17 @@ def fit_calibration(
             .flatten()
             if group.likelihood in _ONE_SLOPE
             else slope[group.column_slice]
-            for group in kind.layout.groups
+            for group in layout.groups
         ]
         return torch.cat(parts)
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        nll = kind.nll(marginals_RO * calibrated_slope() + shift * moves, labels)
+        nll = nll_of_all(layout, marginals_RO * calibrated_slope() + shift * moves, labels)
         known = ~nll.isnan()
         rows = known.sum(dim=0).clamp_min(1)
         mean = torch.where(known, nll * weights_R[:, None], 0.0).sum(dim=0) / rows
-        pull = (_PULL / rows)[kind.joint.task_of_column]
+        pull = (_PULL / rows)[task_of_column]
         loss = mean.sum() + (pull * ((slope - 1).square() + shift.square())).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

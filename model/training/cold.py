@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from model.distributions import TaskServing
 from model.evaluation import ColdReport
 from model.network import SSMTLNetwork
 from model.snapshots import FoldPart, take_cold_snapshot
-from model.tasks import EntityKind, Task
+from model.tasks import EntityKind
 from model.training.examples import make_examples
-from model.training.preparation import Prepared
-from model.training.scoring import outputs_of
+from model.training.preparation import Prepared, declared_tasks
+from model.training.scoring import outputs_in_chunks
 from model.training.testing import report_task
 
 _RESAMPLES = 1  # intervals of the skill are not told of these rows
@@ -24,7 +24,6 @@ def cold_reports(
     network: SSMTLNetwork,
     prepared: Prepared,
     entity: EntityKind,
-    tasks: Sequence[Task],
     serving: Mapping[str, TaskServing],
     part: FoldPart,
     config: Config,
@@ -36,15 +35,17 @@ def cold_reports(
     if snapshot is None:
         return {}
     examples = make_examples(snapshot, prepared.reader, layout, prepared.scales, prepared.seasonal)
-    outputs = outputs_of(network, network.kind(entity), examples)
     found: dict[str, ColdReport] = {}
-    for task in tasks:
-        how = serving[task.name]
-        report = report_task(task, layout, how, examples, outputs, baselines, _RESAMPLES, rng)
-        if report is not None:
-            found[task.name] = ColdReport(
-                rows=report.test_rows,
-                observed_mean=report.observed_mean,
-                nll={source: score.nll for source, score in report.scores.items()},
+    for some, outputs, chunk in outputs_in_chunks(network, network.kind(entity), examples):
+        own = baselines.of_tasks(layout, some.layout)
+        for task in declared_tasks(some.layout):
+            report = report_task(
+                task, some.layout, serving[task.name], chunk, outputs, own, _RESAMPLES, rng
             )
+            if report is not None:
+                found[task.name] = ColdReport(
+                    rows=report.test_rows,
+                    observed_mean=report.observed_mean,
+                    nll={source: score.nll for source, score in report.scores.items()},
+                )
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.distributions import Group, Layout, Scale
-from model.network import Batch
-from model.snapshots import Inputs, PeriodLabels, SeasonalNaive, Snapshot, SnapshotReader
+from model.network import Batch, SomeTasks
+from model.snapshots import Inputs, LabelTable, Piece, SeasonalNaive, Snapshot, SnapshotReader
 from model.tasks import Task
+from model.training.compact_labels import CompactLabels
 
 _LOG_NO_EXPOSURE = -30.0
 
@@ -25,32 +27,90 @@ class Examples:
     Attributes:
         inputs: R rows; the sequences are gathered per batch.
         reader: gathers them.
-        labels: per group of the layout, see `negative_log_likelihood`.
-        offsets: (R, columns) added to the network's output: the seasonal naive forecast of
-            peak-period tasks, so that the network learns what is beyond it; else 0.
+        layout: the tasks.
+        compact: their labels, per group of the layout.
         weights: (R,) mean 1.
         naive: (R, periods) log shares per peak-period task.
     """
 
     inputs: Inputs
     reader: SnapshotReader
-    labels: list[Tensor]
-    offsets: Tensor
+    layout: Layout
+    compact: tuple[CompactLabels, ...]
     weights: Tensor
-    naive: dict[str, NDArray[np.float32]]
+    naive: Mapping[str, NDArray[np.float32]]
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @cached_property
+    def labels(self) -> list[Tensor]:
+        """All labels per group, see `negative_log_likelihood`: not for many tasks at once."""
+        return self.labels_of(slice(None))
+
+    @cached_property
+    def offsets(self) -> Tensor:
+        """(R, columns) what is added to the network's output, see `offsets_of`."""
+        return self.offsets_of(slice(None))
+
+    def labels_of(
+        self, rows: NDArray[np.integer] | slice, some: SomeTasks | None = None
+    ) -> list[Tensor]:
+        """The labels of some rows and tasks, per group of the tasks' layout."""
+        chosen = np.arange(len(self))[rows]
+        if some is None:
+            return [labels.dense(chosen) for labels in self.compact]
+        return [
+            labels.dense(chosen, of_group)
+            for labels, of_group in zip(self.compact, some.of_group, strict=True)
+            if len(of_group)
+        ]
+
+    def offsets_of(
+        self, rows: NDArray[np.integer] | slice, some: SomeTasks | None = None
+    ) -> Tensor:
+        """(B, columns) what is added to the network's output for some rows and tasks.
+
+        It is the seasonal naive forecast of peak-period tasks, so that the network learns what is
+        beyond it; else 0.
+        """
+        layout = self.layout if some is None else some.layout
+        size = len(np.arange(len(self))[rows])
+        if not self.naive:
+            # One row of zeros stands for all, without memory.
+            return torch.zeros(1, layout.columns).expand(size, -1)
+        offsets = torch.zeros(size, layout.columns)
+        for task in layout.tasks:
+            if task.name in self.naive:
+                log_shares = torch.from_numpy(self.naive[task.name][rows])
+                offsets[:, layout.columns_of(task.name)] = log_shares
+        return offsets
 
     def take(self, rows: NDArray[np.integer]) -> Examples:
         """Some of the rows."""
         return Examples(
             inputs=self.inputs.take(rows),
             reader=self.reader,
-            labels=[labels[rows] for labels in self.labels],
-            offsets=self.offsets[rows],
+            layout=self.layout,
+            compact=tuple(labels.take(rows) for labels in self.compact),
             weights=self.weights[rows],
             naive={name: log_shares[rows] for name, log_shares in self.naive.items()},
+        )
+
+    def of_tasks(self, some: SomeTasks) -> Examples:
+        """All rows with some of the tasks."""
+        if some.is_all:
+            return self
+        names = {task.name for task in some.layout.tasks}
+        return replace(
+            self,
+            layout=some.layout,
+            compact=tuple(
+                labels.of_tasks(of_group)
+                for labels, of_group in zip(self.compact, some.of_group, strict=True)
+                if len(of_group)
+            ),
+            naive={name: shares for name, shares in self.naive.items() if name in names},
         )
 
     def batch(self, rows: NDArray[np.integer] | slice) -> Batch:
@@ -80,49 +140,51 @@ def make_examples(
     return Examples(
         inputs=snapshot.inputs,
         reader=reader,
-        labels=[group_labels(snapshot, group, scales) for group in layout.groups],
-        offsets=_offsets(naive, layout, len(snapshot)),
+        layout=layout,
+        compact=tuple(group_labels(snapshot, group, scales) for group in layout.groups),
         weights=torch.from_numpy(snapshot.weights / snapshot.weights.mean()),
         naive=naive,
     )
 
 
-def _offsets(naive: Mapping[str, NDArray[np.float32]], layout: Layout, rows: int) -> Tensor:
-    """(R, columns); without a peak period one row of zeros that stands for all, without memory."""
-    if not naive:
-        return torch.zeros(1, layout.columns).expand(rows, -1)
-    offsets = torch.zeros(rows, layout.columns)
-    for name, log_shares in naive.items():
-        offsets[:, layout.columns_of(name)] = torch.from_numpy(log_shares)
-    return offsets
-
-
-def group_labels(snapshot: Snapshot, group: Group, scales: Mapping[str, Scale]) -> Tensor:
+def group_labels(snapshot: Snapshot, group: Group, scales: Mapping[str, Scale]) -> CompactLabels:
     """The labels of a group's tasks, see `negative_log_likelihood`; missing tasks are NaN."""
-    columns = [_task_label(snapshot, group, task, scales) for task in group.tasks]
-    return torch.from_numpy(np.stack(columns, axis=1))
+    return CompactLabels.of([_task_labels(snapshot, group, task, scales) for task in group.tasks])
 
 
-def _task_label(
+def _task_labels(
     snapshot: Snapshot, group: Group, task: Task, scales: Mapping[str, Scale]
-) -> NDArray[np.float32]:
-    label = snapshot.labels.get(task.name)
-    if isinstance(label, PeriodLabels):
-        return _period_label(label)
-    if label is None:
-        is_cycle = group.likelihood == "periods"
-        shape = (len(snapshot), 2, group.parameters) if is_cycle else (len(snapshot),)
-        return np.full(shape, np.nan, dtype=np.float32)
-    match group.likelihood:
-        case "hurdle_log_normal":
-            return standardised_log(label, scales[task.name])
-        case "normal":
-            scale = scales[task.name]
-            return ((label - scale.location) / scale.scale).astype(np.float32)
-        case "hazard":
-            return label / np.float32(task.horizon_days)
-        case _:
-            return label
+) -> list[Piece]:
+    labels = snapshot.labels
+    assert isinstance(labels, LabelTable)
+    if task.name not in labels:
+        shape = (2, group.parameters) if group.likelihood == "periods" else ()
+        return [_missing(piece, shape) for piece in labels.pieces(next(iter(labels)))]
+
+    def as_taken(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        match group.likelihood:
+            case "periods":
+                return _period_label(values)
+            case "hurdle_log_normal":
+                return standardised_log(values, scales[task.name])
+            case "normal":
+                scale = scales[task.name]
+                return ((values - scale.location) / scale.scale).astype(np.float32)
+            case "hazard":
+                return values / np.float32(task.horizon_days)
+            case _:
+                return values
+
+    return [
+        replace(piece, usual=as_taken(piece.usual), values=as_taken(piece.values))
+        for piece in labels.pieces(task.name)
+    ]
+
+
+def _missing(piece: Piece, shape: tuple[int, ...]) -> Piece:
+    usual = np.full(shape, np.nan, dtype=np.float32)
+    empty = np.zeros((0, *shape), dtype=np.float32)
+    return Piece(piece.length, usual, piece.rows[:0], empty)
 
 
 def standardised_log(amounts: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
@@ -132,8 +194,10 @@ def standardised_log(amounts: NDArray[np.float32], scale: Scale) -> NDArray[np.f
     return standardised.astype(np.float32)
 
 
-def _period_label(label: PeriodLabels) -> NDArray[np.float32]:
-    shares = label.amounts / label.amounts.sum(axis=1, keepdims=True)
+def _period_label(sales_and_exposure: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(..., 2, K) shares of the sales, and log of the exposure."""
+    amounts, exposure = np.moveaxis(sales_and_exposure, -2, 0)
+    shares = amounts / amounts.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
-        log_exposure = np.maximum(np.log(label.exposure), _LOG_NO_EXPOSURE)
-    return np.stack([shares, log_exposure], axis=1).astype(np.float32)
+        log_exposure = np.maximum(np.log(exposure), _LOG_NO_EXPOSURE)
+    return np.stack([shares, log_exposure], axis=-2).astype(np.float32)

@@ -146,9 +146,7 @@ def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepare
             if ".reconstruct." not in name and ".embeddings." not in name
         },
         baselines={
-            entity: prepared.baselines[entity].take(
-                prepared.layouts[entity], [task.name for task in layout.tasks]
-            )
+            entity: prepared.baselines[entity].of_tasks(prepared.layouts[entity], layout)
             for entity, layout in network.layouts.items()
         },
         networks={entity: content for entity, (content, _) in exported.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,16 @@ from model.training.examples import Examples
 from model.training.graph import edges_with_gain, joint_report
 from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
-from model.training.scoring import Outputs, outputs_of
+from model.training.scoring import outputs_in_chunks
 from model.training.selection import choose_serving
 from model.training.state import Memory
 from model.training.testing import report_task
+
+MAX_SCORED_CELLS = 200_000_000
+"""Rows times tasks that are chosen by, and that are tested on."""
+MAX_VALIDATION_CELLS = 50_000_000
+"""Rows times tasks of early stopping."""
+MIN_SCORED_ROWS = 1000
 
 Announce = Callable[[str, float, int | None, dict[str, float]], None]
 """Tells the stage, the fraction of it that is done, the epoch and the losses."""
@@ -77,16 +83,24 @@ def run_fold(
 def _rows_of(
     prepared: Prepared, part: FoldPart, config: Config, rng: np.random.Generator
 ) -> dict[EntityKind, Examples]:
-    sized = config.model_copy(update={"max_rows": config.max_scored_rows})
-    found = {entity: prepared.examples(entity, part, sized, rng) for entity in prepared.layouts}
-    return {entity: examples for entity, examples in found.items() if examples is not None}
+    """The rows that tasks are judged on: of many tasks fewer."""
+    found = {}
+    for entity, layout in prepared.layouts.items():
+        most = min(config.max_scored_rows, max(MIN_SCORED_ROWS, MAX_SCORED_CELLS // len(layout)))
+        sized = config.model_copy(update={"max_rows": most})
+        examples = prepared.examples(entity, part, sized, rng)
+        if examples is not None:
+            found[entity] = examples
+    return found
 
 
 def _sampled(examples: Examples, rng: np.random.Generator) -> Examples:
     """At most so many rows: early stopping needs no more."""
-    if len(examples) <= MAX_VALIDATION_ROWS:
+    cells = max(MIN_SCORED_ROWS, MAX_VALIDATION_CELLS // len(examples.layout))
+    most = min(MAX_VALIDATION_ROWS, cells)
+    if len(examples) <= most:
         return examples
-    return examples.take(np.sort(rng.choice(len(examples), MAX_VALIDATION_ROWS, replace=False)))
+    return examples.take(np.sort(rng.choice(len(examples), most, replace=False)))
 
 
 def _conclude(
@@ -100,34 +114,70 @@ def _conclude(
 ) -> FoldResult:
     result = FoldResult({}, {}, {}, [], epochs)
     test = {} if fold.test is None else _rows_of(prepared, fold.test, config, rng)
-    for entity, layout in prepared.layouts.items():
-        kind, baselines = network.kind(entity), prepared.baselines[entity]
-        declared = declared_tasks(layout)
+    for entity in prepared.layouts:
+        kind = network.kind(entity)
         seen = validation.get(entity)
-        outputs = outputs_of(network, kind, seen) if seen is not None else None
-        serving = choose_serving(kind, outputs, seen, baselines, prepared.scales, declared)
-        result.serving.update(serving)
-        if seen is not None and outputs is not None:
-            result.edges.extend(edges_with_gain(kind, outputs, seen, prepared.correlation[entity]))
+        result.serving.update(_chosen(network, prepared, entity, seen))
+        if seen is not None:
+            result.edges.extend(edges_with_gain(network, kind, seen))
         if entity not in test or fold.test is None:
             continue
-        colds = cold_reports(network, prepared, entity, declared, serving, fold.test, config)
-        tested: Outputs = outputs_of(network, kind, test[entity])
-        for task in declared:
+        colds = cold_reports(network, prepared, entity, result.serving, fold.test, config)
+        reports = _reports(network, prepared, entity, result.serving, test[entity], config, rng)
+        for name, report in reports.items():
+            result.reports[name] = report.model_copy(update={"cold": colds.get(name)})
+        joint = joint_report(network, kind, test[entity])
+        if joint is not None:
+            result.joint[entity] = joint
+    return result
+
+
+def _chosen(
+    network: SSMTLNetwork, prepared: Prepared, entity: EntityKind, seen: Examples | None
+) -> dict[str, TaskServing]:
+    """How each declared task is served."""
+    layout, baselines = prepared.layouts[entity], prepared.baselines[entity]
+    if seen is None:
+        declared = declared_tasks(layout)
+        return choose_serving(layout, None, None, baselines, prepared.scales, declared)
+    chosen: dict[str, TaskServing] = {}
+    for some, outputs, examples in outputs_in_chunks(network, network.kind(entity), seen):
+        chosen |= choose_serving(
+            some.layout,
+            outputs,
+            examples,
+            baselines.of_tasks(layout, some.layout),
+            prepared.scales,
+            declared_tasks(some.layout),
+        )
+    return chosen
+
+
+def _reports(
+    network: SSMTLNetwork,
+    prepared: Prepared,
+    entity: EntityKind,
+    serving: Mapping[str, TaskServing],
+    test: Examples,
+    config: Config,
+    rng: np.random.Generator,
+) -> dict[str, TaskReport]:
+    """What the test rows say of each declared task that has labels there."""
+    layout = prepared.layouts[entity]
+    found: dict[str, TaskReport] = {}
+    for some, outputs, examples in outputs_in_chunks(network, network.kind(entity), test):
+        baselines = prepared.baselines[entity].of_tasks(layout, some.layout)
+        for task in declared_tasks(some.layout):
             report = report_task(
                 task,
-                layout,
+                some.layout,
                 serving[task.name],
-                test[entity],
-                tested,
+                examples,
+                outputs,
                 baselines,
                 config.bootstrap,
                 rng,
             )
             if report is not None:
-                cold = colds.get(task.name)
-                result.reports[task.name] = report.model_copy(update={"cold": cold})
-        joint = joint_report(kind, tested, test[entity])
-        if joint is not None:
-            result.joint[entity] = joint
-    return result
+                found[task.name] = report
+    return found

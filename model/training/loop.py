@@ -16,7 +16,8 @@ from model.network import SSMTLNetwork
 from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.loss import TaskWeights, training_loss
-from model.training.scoring import mean_nll, outputs_of
+from model.training.sampling import TaskSampler
+from model.training.scoring import mean_nll, mean_nll_of
 from model.training.self_supervision import is_self_supervised
 from model.training.state import (
     Memory,
@@ -100,18 +101,18 @@ class TrainingRun:
         self._generator = torch.Generator().manual_seed(self.seed)
         self._rng = np.random.default_rng(self.seed)
         self._optimizer = make_optimizer(self.network, self.config)
-        self._weights = {
-            entity: TaskWeights.of(
-                self.network.kind(entity).layout, self.climatology_nll[entity], self.config
-            )
-            for entity in self.training
-        }
+        self._samplers = {entity: self._sampler(entity) for entity in self.training}
         self._averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
         self._best = copies_of(self.network)
         self._epoch: int = 0  # epochs that are over
         self._step: int = 0  # steps of this epoch that are over
         self._recorded: dict[str, list[Tensor]] = {}  # their (T,) mean nats
         self._order = self._rng.bit_generator.state  # what this epoch's order of rows comes from
+
+    def _sampler(self, entity: EntityKind) -> TaskSampler:
+        kind = self.network.kind(entity)
+        weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
+        return TaskSampler(kind, weights, self.config.step_tasks)
 
     def _state(self) -> TrainingState:
         """All that changes, between two steps."""
@@ -169,14 +170,14 @@ class TrainingRun:
     def _train_step(self, entity: EntityKind, rows: np.ndarray) -> Tensor:
         """One batch; its (T,) mean nats."""
         examples = self.training[entity]
+        asked, related = self._samplers[entity].ask(examples, rows, self._generator)
         loss, nll = training_loss(
             self.network,
             self.network.kind(entity),
             examples.batch(rows),
-            [labels[rows] for labels in examples.labels],
-            examples.offsets[rows],
+            asked,
+            related,
             examples.weights[rows],
-            self._weights[entity],
             self._generator,
         )
         self._optimizer.zero_grad(set_to_none=True)
@@ -185,7 +186,9 @@ class TrainingRun:
         self._optimizer.step()
         self._warm_up()
         self._averaged.update_parameters(self.network)
-        return mean_nll(nll, examples.weights[rows])
+        mean_T = torch.full((len(asked.some.whole),), torch.nan)
+        mean_T[asked.some.positions] = mean_nll(nll, examples.weights[rows])
+        return mean_T
 
     def _steps(self) -> list[tuple[EntityKind, np.ndarray]]:
         """The batches of one epoch, kinds mixed at random.
@@ -214,8 +217,7 @@ class TrainingRun:
         means: dict[str, Tensor] = {}
         for entity, examples in self.validation.items():
             kind = network.kind(entity)
-            outputs = outputs_of(network, kind, examples)
-            means[entity] = mean_nll(kind.nll(outputs.marginals, examples.labels), examples.weights)
+            means[entity] = mean_nll_of(network, kind, examples)
         return self._relative(means)
 
     def _relative(self, means: Mapping[str, Tensor]) -> dict[str, float]:

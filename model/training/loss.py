@@ -14,7 +14,8 @@ from torch import Tensor
 
 from model.config import Config
 from model.distributions import Layout
-from model.network import Batch, KindNetwork, SSMTLNetwork
+from model.network import Batch, KindNetwork, SomeTasks, SSMTLNetwork
+from model.network.likelihoods import nll_of_all
 from model.training.self_supervision import (
     is_self_supervised,
     mask_features,
@@ -52,29 +53,61 @@ def weighted_mean(nll_BT: Tensor, row_weights_B: Tensor, task_weights: TaskWeigh
     return (mean_T * task_weights.values).sum()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Some tasks that a batch of rows is asked, with their answers.
+
+    Attributes:
+        some: which tasks, S of them.
+        labels: per group of their layout, see `negative_log_likelihood`.
+        offsets_BO: (B, columns) added to the network's output.
+        weights: of these tasks.
+    """
+
+    some: SomeTasks
+    labels: list[Tensor]
+    offsets_BO: Tensor
+    weights: TaskWeights
+
+    def nll(self, parameters_BO: Tensor) -> Tensor:
+        """(B, S) nats, NaN where the label is missing."""
+        return nll_of_all(self.some.layout, parameters_BO, self.labels)
+
+
 def training_loss(
     network: SSMTLNetwork,
     kind: KindNetwork,
     batch: Batch,
-    labels: list[Tensor],
-    offsets_BO: Tensor,
+    asked: Asked,
+    related: Asked,
     row_weights_B: Tensor,
-    task_weights: TaskWeights,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of one batch, and its (B, T) marginal NLL for the record."""
+    """The loss of one batch, and its (B, S) marginal NLL for the record.
+
+    Args:
+        network: of all kinds.
+        kind: the rows'.
+        batch: the inputs.
+        asked: the tasks that the marginals are asked.
+        related: the tasks that the joint head is asked; the same object where they are the same.
+        row_weights_B: how much each row counts.
+        generator: of masks and revealed outcomes.
+    """
     numbers, masked = mask_features(batch.numbers, generator)
     item = batch.item.masked_fill(
         torch.rand(batch.item.shape, generator=generator) < ITEM_DROPOUT, 0
     )
-    seen = Batch(**{**vars(batch), "numbers": numbers, "item": item})
-    state_BD, output_BO = network.marginals(kind.entity, seen)
-    marginals_BO = output_BO + offsets_BO
-    nll_BT = kind.nll(marginals_BO, labels)
-    loss = weighted_mean(nll_BT, row_weights_B, task_weights)
-    loss = loss + _joint_loss(
-        kind, state_BD, marginals_BO, labels, nll_BT, row_weights_B, task_weights, generator
-    )
+    state_BD = kind.state(Batch(**{**vars(batch), "numbers": numbers, "item": item}))
+    output_BO = network.parameters_of(kind.entity, state_BD, asked.some)
+    marginals_BO = output_BO + asked.offsets_BO
+    nll_BT = asked.nll(marginals_BO)
+    loss = weighted_mean(nll_BT, row_weights_B, asked.weights)
+    if related is not asked:
+        with torch.no_grad():
+            output_BO = network.parameters_of(kind.entity, state_BD, related.some)
+            marginals_BO = output_BO + related.offsets_BO
+    loss = loss + _joint_loss(kind, state_BD, marginals_BO, related, row_weights_B, generator)
     restored = kind.reconstruct(state_BD)
     scaled = kind.numeric(batch.numbers).detach()
     loss = loss + RECONSTRUCTION_WEIGHT * reconstruction_loss(restored, scaled, masked)
@@ -85,23 +118,22 @@ def _joint_loss(
     kind: KindNetwork,
     state_BD: Tensor,
     marginals_BO: Tensor,
-    labels: list[Tensor],
-    nll_BT: Tensor,
+    asked: Asked,
     row_weights_B: Tensor,
-    task_weights: TaskWeights,
     generator: torch.Generator,
 ) -> Tensor:
     """NLL of the tasks not revealed, given those that are; no gradient reaches the trunk."""
-    if len(kind.layout) < 2:
-        return marginals_BO.sum() * 0
-    known_BT, importance_B = reveal(kind.layout, nll_BT, generator)
-    correction_BO = kind.joint(state_BD, marginals_BO, labels, known_BT)
-    conditional_BT = kind.nll(marginals_BO.detach() + correction_BO, labels)
-    hidden_BT = conditional_BT.masked_fill(known_BT, torch.nan)
-    return weighted_mean(hidden_BT, row_weights_B * importance_B, task_weights)
+    marginals_BO = marginals_BO.detach()
+    if len(asked.some) < 2:
+        return marginals_BO.new_zeros(())
+    missing_BT = asked.nll(marginals_BO).isnan()
+    known_BT, importance_B = reveal(asked.some.layout, missing_BT, generator)
+    correction_BO = kind.joint(state_BD, marginals_BO, asked.labels, known_BT, asked.some)
+    hidden_BT = asked.nll(marginals_BO + correction_BO).masked_fill(known_BT, torch.nan)
+    return weighted_mean(hidden_BT, row_weights_B * importance_B, asked.weights)
 
 
-def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def reveal(layout: Layout, missing_BT: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which outcomes are shown to the joint head, and how much each row counts.
 
     Half the rows show a uniformly random number of random tasks, weighted by T / (T - shown), as
@@ -111,7 +143,7 @@ def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[
     Shape:
         returns: (B, T) of bool, missing labels never shown; (B,)
     """
-    rows, tasks = nll_BT.shape
+    rows, tasks = missing_BT.shape
     shown_B = torch.randint(0, tasks, (rows, 1), generator=generator)
     rank_BT = torch.rand(rows, tasks, generator=generator).argsort(dim=1).argsort(dim=1)
     at_random = rank_BT < shown_B
@@ -119,6 +151,6 @@ def reveal(layout: Layout, nll_BT: Tensor, generator: torch.Generator) -> tuple[
     days_B = end_T[torch.randint(0, tasks, (rows, 1), generator=generator)]
     in_order = end_T < days_B
     by_time = torch.rand(rows, 1, generator=generator) < 0.5
-    known = torch.where(by_time, in_order, at_random) & ~nll_BT.isnan()
+    known = torch.where(by_time, in_order, at_random) & ~missing_BT
     importance_B = torch.where(by_time, 1.0, tasks / (tasks - shown_B.float())).squeeze(1)
     return known, importance_B / importance_B.mean()

@@ -14,8 +14,8 @@ from model.config import Config
 from model.distributions import Baselines, Layout, Scale
 from model.errors import NotEnoughData
 from model.events import EventLog
-from model.network import KindShape, SSMTLNetwork
-from model.network.likelihoods import negative_log_likelihood
+from model.network import KindShape, Neighbours, SomeTasks, SSMTLNetwork
+from model.network.likelihoods import negative_log_likelihood, nll_of_all
 from model.snapshots import (
     FoldPart,
     PeriodLabels,
@@ -32,9 +32,9 @@ from model.snapshots import (
 from model.tasks import EntityKind, PeakPeriod, Task
 from model.training.baselines import fit_baselines
 from model.training.examples import Examples, group_labels, make_examples
-from model.training.graph import label_correlation
+from model.training.graph import related_tasks
 from model.training.learnable import sometimes_happens, split_learnable
-from model.training.scoring import mean_nll
+from model.training.scoring import CHUNK_TASKS, mean_nll
 from model.training.self_supervision import is_self_supervised, self_supervised_tasks
 
 ENTITY_KINDS: tuple[EntityKind, ...] = ("user", "item", "pair")
@@ -56,7 +56,7 @@ class Prepared:
     training: Mapping[EntityKind, Examples]
     baselines: Mapping[EntityKind, Baselines]
     climatology_nll: Mapping[EntityKind, Tensor]
-    correlation: Mapping[EntityKind, Tensor]
+    neighbours: Mapping[EntityKind, Neighbours]
     left_out: Mapping[str, str]
 
     def columns(self, entity: EntityKind) -> list[str]:
@@ -74,7 +74,7 @@ class Prepared:
         return make_examples(snapshot, self.reader, layout, self.scales, self.seasonal)
 
     def network(self, config: Config) -> SSMTLNetwork:
-        """A new network that starts at the climatology, with the labels' correlations as edges."""
+        """A new network that starts at the climatology, with edges between related tasks."""
         shapes = [
             KindShape(
                 entity=entity,
@@ -94,7 +94,7 @@ class Prepared:
         for entity, examples in self.training.items():
             kind = network.kind(entity)
             kind.numeric.fit_scaling(torch.from_numpy(examples.inputs.numbers))
-            kind.joint.start_from_correlation(self.correlation[entity], config.neighbours)
+            network.connect(entity, self.neighbours[entity])
             with torch.no_grad():
                 # The seasonal naive forecast is added to the output: its bias starts at zero.
                 start = torch.from_numpy(self.baselines[entity].climatology)
@@ -179,8 +179,8 @@ def prepare(
             entity: _climatology_nll(examples, layouts[entity], baselines[entity])
             for entity, examples in training.items()
         },
-        correlation={
-            entity: label_correlation(layouts[entity], examples)
+        neighbours={
+            entity: related_tasks(layouts[entity], examples, config.neighbours)
             for entity, examples in training.items()
         },
         left_out=left_out,
@@ -219,9 +219,8 @@ def _fit_seasonal(
     season = Season.of_target(task.target)
     shares = shop_shares(reader.history(task.entity), season, part.label_end_us)
     columns = [feature.name for feature in reader.features(task.entity)]
-    group = layout.group(task.name)
-    labels = group_labels(snapshot, group, {})
-    labels = labels[:, [layout.position(task.name) - group.first_task]]
+    (group,) = layout.part([layout.position(task.name)]).groups
+    labels = group_labels(snapshot, group, {}).dense(np.arange(len(snapshot)))
     candidates = [
         SeasonalNaive(season=season, shop_shares=tuple(shares.tolist()), strength=strength)
         for strength in _STRENGTHS
@@ -237,13 +236,13 @@ def _fit_seasonal(
 
 def _climatology_nll(examples: Examples, layout: Layout, baselines: Baselines) -> Tensor:
     """(T,) mean nats of the climatology on the training rows."""
-    constant = torch.from_numpy(baselines.climatology)
+    constant_O = torch.from_numpy(baselines.climatology)
     parts = []
-    for group, labels in zip(layout.groups, examples.labels, strict=True):
-        parameters = constant[group.column_slice].view(1, -1, group.parameters)
-        parameters = parameters.expand(len(examples), -1, -1)
-        parts.append(negative_log_likelihood(group.likelihood, parameters, labels))
-    return mean_nll(torch.cat(parts, dim=1), examples.weights)
+    for some in SomeTasks.chunks(layout, CHUNK_TASKS):
+        chunk = examples.of_tasks(some)
+        parameters = constant_O[some.columns].expand(len(chunk), -1)
+        parts.append(mean_nll(nll_of_all(some.layout, parameters, chunk.labels), chunk.weights))
+    return torch.cat(parts)
 
 
 def declared_tasks(layout: Layout) -> list[Task]:

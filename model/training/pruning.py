@@ -6,7 +6,7 @@ import torch
 
 from model.config import Config
 from model.distributions import Layout
-from model.network import KindNetwork, KindShape, SSMTLNetwork
+from model.network import KindNetwork, KindShape, Neighbours, SomeTasks, SSMTLNetwork
 from model.training.preparation import declared_tasks
 
 
@@ -14,7 +14,8 @@ from model.training.preparation import declared_tasks
 def without_self_supervision(network: SSMTLNetwork, config: Config) -> SSMTLNetwork:
     """The same network for the declared tasks alone; what it says of them is unchanged.
 
-    The mixing of task embeddings along the feature graph is carried out once and for all.
+    The mixing of task embeddings along the feature graph is carried out once and for all. An edge
+    from a task that is dropped is none any more.
     """
     shapes = [_shape(network.kind(entity)) for entity in network.layouts]
     items = network.embeddings.item.num_embeddings - 1
@@ -44,16 +45,15 @@ def _shape(kind: KindNetwork) -> KindShape:
 
 
 def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
-    tasks = torch.tensor([whole.layout.position(task.name) for task in small.layout.tasks])
-    columns = torch.tensor(_columns(whole.layout, small.layout))
+    some = SomeTasks.at(whole.layout, [whole.layout.position(t.name) for t in small.layout.tasks])
+    tasks, columns = some.positions, some.columns
     state = whole.state_dict()
     state["stage.bias"] = whole.stage.bias[columns]
     for name in ("message", "mix"):
         state[f"joint.{name}"] = state[f"joint.{name}"][tasks]
-    for name in ("adjacency", "edges"):
-        state[f"joint.{name}"] = state[f"joint.{name}"][tasks][:, tasks]
+    neighbours = Neighbours(whole.joint.sources, whole.joint.strength).among(tasks)
+    state["joint.sources"], state["joint.strength"] = neighbours.sources, neighbours.correlation
     state["joint.output"] = state["joint.output"][columns]
-    state["joint.task_of_column"] = small.joint.task_of_column
     kept = {name: value for name, value in state.items() if not name.startswith("stage.")}
     kept["stage.bias"] = state["stage.bias"]
     kept["stage.film.weight"] = state["stage.film.weight"]
@@ -68,11 +68,3 @@ def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
         kept[f"stage.head_weights.{index}.weight"] = state[f"stage.head_weights.{before}.weight"]
         kept[f"stage.private.{index}"] = state[f"stage.private.{before}"][members]
     small.load_state_dict(kept)
-
-
-def _columns(whole: Layout, small: Layout) -> list[int]:
-    return [
-        column
-        for task in small.tasks
-        for column in range(*whole.columns_of(task.name).indices(whole.columns))
-    ]

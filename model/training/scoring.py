@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from model.network import KindNetwork, SSMTLNetwork
+from model.network import KindNetwork, SomeTasks, SSMTLNetwork
+from model.network.likelihoods import nll_of_all
 from model.training.examples import Examples
 
 SCORING_ROWS = 4096
+CHUNK_TASKS = 256
+"""So many tasks are looked at together where all rows are."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +31,74 @@ class Outputs:
 
 
 @torch.no_grad()
-def outputs_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> Outputs:
-    """Every row's state and parameters, in evaluation mode."""
+def states_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> Tensor:
+    """(R, D) every row's state, in evaluation mode."""
     network.eval()
-    states, marginals = [], []
-    for rows in examples.batches(SCORING_ROWS):
-        state, output = network.marginals(kind.entity, examples.batch(rows))
-        states.append(state)
-        marginals.append(output + examples.offsets[rows])
-    return Outputs(torch.cat(states), torch.cat(marginals))
+    return torch.cat([kind.state(examples.batch(rows)) for rows in examples.batches(SCORING_ROWS)])
+
+
+@torch.no_grad()
+def marginals_of(
+    network: SSMTLNetwork,
+    kind: KindNetwork,
+    states_RD: Tensor,
+    examples: Examples,
+    some: SomeTasks | None = None,
+) -> Tensor:
+    """(R, columns) the parameters of some tasks, offsets included, nothing known."""
+    return torch.cat(
+        [
+            network.parameters_of(kind.entity, states_RD[rows], some)
+            + examples.offsets_of(rows, some)
+            for rows in examples.batches(SCORING_ROWS)
+        ]
+    )
+
+
+def outputs_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> Outputs:
+    """Every row's state and parameters of all tasks, in evaluation mode."""
+    states = states_of(network, kind, examples)
+    return Outputs(states, marginals_of(network, kind, states, examples))
+
+
+def outputs_in_chunks(
+    network: SSMTLNetwork, kind: KindNetwork, examples: Examples
+) -> Iterator[tuple[SomeTasks, Outputs, Examples]]:
+    """All rows with a bounded number of tasks at a time, so that many tasks need little memory."""
+    states = states_of(network, kind, examples)
+    for some in SomeTasks.chunks(kind.layout, CHUNK_TASKS):
+        marginals = marginals_of(network, kind, states, examples, some)
+        yield some, Outputs(states, marginals), examples.of_tasks(some)
+
+
+def mean_nll_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> Tensor:
+    """(T,) mean nats of every task, nothing known."""
+    return torch.cat(
+        [
+            mean_nll(nll_of_all(some.layout, outputs.marginals, chunk.labels), chunk.weights)
+            for some, outputs, chunk in outputs_in_chunks(network, kind, examples)
+        ]
+    )
 
 
 @torch.no_grad()
 def conditional_nll(
-    kind: KindNetwork, outputs: Outputs, labels: list[Tensor], known_T: Tensor
+    kind: KindNetwork,
+    outputs: Outputs,
+    labels: list[Tensor],
+    known_T: Tensor,
+    some: SomeTasks | None = None,
 ) -> Tensor:
-    """(R, T) nats of every task when the outcomes of some tasks are known."""
+    """(R, T) nats of some tasks, all by default, when the outcomes of some of them are known."""
+    layout = kind.layout if some is None else some.layout
     parts = []
     for start in range(0, len(outputs.marginals), SCORING_ROWS):
         rows = slice(start, start + SCORING_ROWS)
-        some = [group_labels[rows] for group_labels in labels]
+        of_rows = [group_labels[rows] for group_labels in labels]
         marginals = outputs.marginals[rows]
         known = known_T.expand(len(marginals), -1)
-        correction = kind.joint(outputs.states[rows], marginals, some, known)
-        parts.append(kind.nll(marginals + correction, some))
+        correction = kind.joint(outputs.states[rows], marginals, of_rows, known, some)
+        parts.append(nll_of_all(layout, marginals + correction, of_rows))
     return torch.cat(parts)
 
 

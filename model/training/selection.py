@@ -18,7 +18,6 @@ from model.distributions import (
     baseline_parameters,
 )
 from model.events import MICROSECONDS_PER_DAY
-from model.network import KindNetwork
 from model.network.likelihoods import negative_log_likelihood
 from model.tasks import Task
 from model.training.calibration import fit_calibration
@@ -68,7 +67,7 @@ def task_nll(
 
 
 def choose_serving(
-    kind: KindNetwork,
+    layout: Layout,
     outputs: Outputs | None,
     examples: Examples | None,
     baselines: Baselines,
@@ -84,7 +83,6 @@ def choose_serving(
     A task without validation labels is served by its last baseline: an untested network is not
     trusted.
     """
-    layout = kind.layout
     chosen = {
         task.name: TaskServing(
             source=sources_of(task)[-2],
@@ -95,7 +93,7 @@ def choose_serving(
     }
     if examples is None or outputs is None:
         return chosen
-    slope, shift = fit_calibration(kind, outputs.marginals, examples.labels, examples.weights)
+    slope, shift = fit_calibration(layout, outputs.marginals, examples.labels, examples.weights)
     for task in tasks:
         columns = layout.columns_of(task.name)
         calibrated = chosen[task.name].model_copy(

@@ -92,7 +92,7 @@ def test_a_baseline_that_a_task_has_not_is_refused(baselines: Baselines) -> None
 
 def test_some_tasks_keep_their_baselines(baselines: Baselines) -> None:
     smaller = Layout([BEST, VIEWS])
-    taken = baselines.take(LAYOUT, [task.name for task in smaller.tasks])
+    taken = baselines.of_tasks(LAYOUT, smaller)
     for task in smaller.tasks:
         before, after = LAYOUT.columns_of(task.name), smaller.columns_of(task.name)
         np.testing.assert_array_equal(taken.climatology[after], baselines.climatology[before])

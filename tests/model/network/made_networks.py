@@ -7,7 +7,7 @@ from torch import Tensor
 
 from model.config import Config
 from model.distributions import Layout
-from model.network import Batch, KindShape, SSMTLNetwork
+from model.network import Batch, KindShape, Neighbours, SSMTLNetwork
 from model.tasks import (
     Column,
     Count,
@@ -76,7 +76,7 @@ def made_network() -> SSMTLNetwork:
     for entity in KINDS:
         kind = network.kind(entity)
         tasks = len(kind.layout)
-        kind.joint.start_from_correlation(torch.rand(tasks, tasks), neighbours=tasks)
+        network.connect(entity, Neighbours.strongest(torch.rand(tasks, tasks), tasks))
     return network.eval()
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from model.distributions import Layout
-from model.network import KindNetwork, SSMTLNetwork
+from model.network import KindNetwork, Neighbours, SomeTasks, SSMTLNetwork
 from model.network.joint_head import JointHead
 from tests.model.network.made_networks import (
     CONFIG,
@@ -46,8 +46,8 @@ def test_a_known_outcome_moves_the_tasks_that_its_edges_lead_to() -> None:
     network = made_network()
     kind = network.kind("user")
     position = kind.layout.position("user_buys")
-    with torch.no_grad():
-        kind.joint.edges[kind.layout.position("user_spend"), position] = 0.0
+    spend = kind.layout.position("user_spend")
+    kind.joint.sources[spend][kind.joint.sources[spend] == position] = spend  # no edge
     known = [index == position for index in range(5)]
     _, found = correction(network, known)
     moves = {
@@ -74,8 +74,7 @@ def test_no_gradient_reaches_the_trunk() -> None:
 
 def test_training_starts_without_any_correction() -> None:
     layout = Layout(tasks_of("user"))
-    joint = JointHead(layout, CONFIG.width, CONFIG.evidence_channels)
-    joint.start_from_correlation(torch.rand(5, 5), neighbours=2)
+    joint = connected(layout, torch.rand(5, 5), 2)
     labels = made_labels(layout, ROWS)
     found = joint(
         torch.randn(ROWS, CONFIG.width),
@@ -87,8 +86,6 @@ def test_training_starts_without_any_correction() -> None:
 
 
 def test_the_strongest_correlations_become_edges() -> None:
-    layout = Layout(tasks_of("user"))
-    joint = JointHead(layout, CONFIG.width, CONFIG.evidence_channels)
     correlation = torch.tensor(
         [
             [1.0, 0.9, -0.8, 0.1, 0.0],
@@ -98,22 +95,50 @@ def test_the_strongest_correlations_become_edges() -> None:
             [0.0, 0.1, 0.3, 0.2, 1.0],
         ]
     )
-    joint.start_from_correlation(correlation, neighbours=2)
-    assert joint.edges.sum(dim=1).tolist() == [2] * 5
-    assert joint.edges.diagonal().sum() == 0
-    assert joint.edges[0].tolist() == [0, 1, 1, 0, 0]
-    torch.testing.assert_close(joint.adjacency[0].detach(), torch.tensor([0, 0.9, -0.8, 0, 0]))
+    adjacency = connected(Layout(tasks_of("user")), correlation, 2).adjacency().detach()
+    assert (adjacency != 0).sum(dim=1).tolist() == [2] * 5
+    assert (adjacency.diagonal() == 0).all()
+    torch.testing.assert_close(adjacency[0], torch.tensor([0, 0.9, -0.8, 0, 0]))
+
+
+def test_tasks_that_do_not_correlate_have_no_edge() -> None:
+    correlation = torch.zeros(5, 5)
+    correlation[0, 3] = 0.5
+    joint = connected(Layout(tasks_of("user")), correlation, 4)
+    assert joint.is_edge.sum().item() == 1
+    assert joint.adjacency()[0, 3] == 0.5
 
 
 def test_one_task_alone_has_no_edges() -> None:
-    layout = Layout(tasks_of("user")[:1])
-    joint = JointHead(layout, CONFIG.width, CONFIG.evidence_channels)
-    joint.start_from_correlation(torch.ones(1, 1), neighbours=8)
-    assert joint.edges.tolist() == [[0.0]]
+    joint = connected(Layout(tasks_of("user")[:1]), torch.ones(1, 1), 8)
+    assert joint.adjacency().tolist() == [[0.0]]
 
 
 def test_more_neighbours_than_tasks_are_all_of_them() -> None:
-    layout = Layout(tasks_of("pair"))
-    joint = JointHead(layout, CONFIG.width, CONFIG.evidence_channels)
-    joint.start_from_correlation(torch.rand(2, 2), neighbours=8)
-    assert joint.edges.tolist() == [[0, 1], [1, 0]]
+    joint = connected(Layout(tasks_of("pair")), torch.ones(2, 2), 8)
+    assert joint.adjacency().tolist() == [[0, 1], [1, 0]]
+
+
+def test_some_tasks_are_corrected_as_if_the_others_were_unknown() -> None:
+    network = made_network()
+    kind = network.kind("item")
+    some = SomeTasks.at(kind.layout, [5, 0, 3, 8])
+    state, marginals = network.marginals("item", made_batch(ROWS))
+    labels = made_labels(kind.layout, ROWS, missing=0.0)
+    known = torch.zeros(ROWS, len(kind.layout), dtype=torch.bool)
+    known[:, some.order] = torch.rand(ROWS, 4) < 0.5
+    whole = kind.joint(state, marginals, labels, known)
+    own = [
+        of_group[:, chosen.order]
+        for of_group, chosen in zip(labels, some.of_group, strict=True)
+        if len(chosen)
+    ]
+    found = kind.joint(state, marginals[:, some.columns], own, known[:, some.order], some)
+    assert (found != 0).any()
+    torch.testing.assert_close(found, whole[:, some.columns])
+
+
+def connected(layout: Layout, correlation: Tensor, neighbours: int) -> JointHead:
+    joint = JointHead(layout, CONFIG.width, CONFIG.evidence_channels, neighbours)
+    joint.connect(Neighbours.strongest(correlation, neighbours))
+    return joint

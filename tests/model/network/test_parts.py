@@ -7,10 +7,12 @@ import torch
 from torch.nn import functional
 
 from model.distributions import Layout
+from model.network import Neighbours, SomeTasks
 from model.network.sequence import SequencePooling
 from model.network.task_stage import TaskEmbeddings, TaskStage
 from model.network.trunk import EnsembleTrunk, NumericInput
-from tests.model.network.made_networks import moved, tasks_of
+from model.tasks import EntityKind
+from tests.model.network.made_networks import CLASSES, moved, tasks_of
 
 ROWS, LENGTH, CHANNELS = 6, 5, 4
 
@@ -92,7 +94,7 @@ def test_newer_events_count_more_in_the_decays() -> None:
 def test_training_starts_as_a_plain_shared_bottom() -> None:
     """No mixing of tasks and no transformation: heads on one shared state."""
     layout = Layout(tasks_of("user"))
-    embeddings, stage = TaskEmbeddings(len(layout), 5), TaskStage(layout, 8, 5)
+    embeddings, stage = TaskEmbeddings(len(layout), 5, 2), TaskStage(layout, 8, 5)
     assert torch.equal(embeddings(), embeddings.own)
     state = torch.randn(ROWS, 8)
     found = stage(state, embeddings())
@@ -104,13 +106,52 @@ def test_training_starts_as_a_plain_shared_bottom() -> None:
 
 
 def test_an_edge_of_the_feature_graph_mixes_two_tasks() -> None:
-    embeddings = TaskEmbeddings(3, 5)
-    with torch.no_grad():
-        embeddings.adjacency[0, 2] = 0.5
-        embeddings.adjacency[1, 1] = 9.0
+    embeddings = TaskEmbeddings(4, 5, 2)
+    correlation = torch.tensor([[1.0, 0.1, 0.9], [0.0, 1.0, 0.0], [0.9, 0.1, 1.0]])
+    embeddings.connect(Neighbours.strongest(correlation, 2), first=1)
     own = embeddings.own.detach()
-    expected = torch.stack([own[0] + 0.5 * own[2], own[1], own[2]])
-    torch.testing.assert_close(embeddings(), expected, msg="the diagonal says nothing")
+    assert torch.equal(embeddings(), own), "edges weigh nothing at the start"
+    with torch.no_grad():
+        embeddings.weight[1, 0] = 0.5
+        embeddings.weight[2] = 9.0  # has no edge
+    expected = torch.stack([own[0], own[1] + 0.5 * own[3], own[2], own[3]])
+    torch.testing.assert_close(embeddings(), expected)
+
+
+@pytest.mark.parametrize("entity", ["user", "item"])
+def test_some_tasks_have_the_parameters_that_they_have_among_all(entity: EntityKind) -> None:
+    tasks = [
+        task.model_copy(update={"declared_as": "each"}) if "buys" in task.name else task
+        for task in tasks_of(entity)
+    ]
+    layout = Layout(tasks, CLASSES)
+    stage = TaskStage(layout, 8, 5)
+    moved(stage)
+    embeddings, state = torch.randn(len(layout), 5), torch.randn(ROWS, 8)
+    whole = stage(state, embeddings)
+    for chosen in ([0], [1, 3], [4, 2, 0], range(len(layout))):
+        some = SomeTasks.at(layout, list(chosen))
+        found = stage(state, embeddings, some)
+        torch.testing.assert_close(found, whole[:, some.columns])
+
+
+def test_a_family_shares_its_features_and_no_more() -> None:
+    one = tasks_of("user")[0]
+    family = [
+        one.model_copy(update={"name": f"views__{n}", "declared_as": "views"}) for n in range(4)
+    ]
+    alone = one.model_copy(update={"name": "alone"})
+    layout = Layout([family[0], alone, *family[1:]])
+    stage = TaskStage(layout, 8, 5)
+    moved(stage)
+    embeddings, state = torch.randn(5, 5), torch.randn(ROWS, 8)
+    mean = embeddings[[0, 2, 3, 4]].mean(dim=0)
+    found = stage(state, embeddings)
+    for position, own in enumerate(embeddings):
+        scale, shift = stage.film(own if position == 1 else mean).chunk(2)
+        head = stage.head_weights[0](own) + stage.private[0][position, 0]
+        features = functional.silu(state * (1 + scale) + shift)
+        torch.testing.assert_close(found[:, position], features @ head + stage.bias[position])
 
 
 @pytest.mark.parametrize("change", range(5))

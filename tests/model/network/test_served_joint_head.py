@@ -66,5 +66,5 @@ def test_nothing_known_corrects_nothing() -> None:
 
 def test_missing_weights_are_named() -> None:
     kind = made_network().kind("user")
-    with pytest.raises(KeyError, match="adjacency"):
+    with pytest.raises(KeyError, match="sources"):
         JointCorrection.of_weights(kind.layout, {})

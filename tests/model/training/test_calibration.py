@@ -31,7 +31,7 @@ def test_a_wrong_output_is_set_right_and_a_right_one_left_alone() -> None:
     kind, logits, labels = views_and_buys()
     said = logits.clone()
     said[:, 0] = logits[:, 0] * 2 + 1
-    slope, shift = fit_calibration(kind, said, labels, torch.ones(ROWS))
+    slope, shift = fit_calibration(kind.layout, said, labels, torch.ones(ROWS))
     assert slope[0] == pytest.approx(0.5, abs=0.05)
     assert shift[0] == pytest.approx(-0.5, abs=0.1)
     assert slope[1] == pytest.approx(1, abs=0.08)
@@ -41,7 +41,7 @@ def test_a_wrong_output_is_set_right_and_a_right_one_left_alone() -> None:
 def test_a_task_without_labels_does_not_keep_the_others_from_being_set_right() -> None:
     kind, logits, labels = views_and_buys()
     labels[0][:, 1] = torch.nan
-    slope, shift = fit_calibration(kind, logits * 2 + 1, labels, torch.ones(ROWS))
+    slope, shift = fit_calibration(kind.layout, logits * 2 + 1, labels, torch.ones(ROWS))
     assert slope[0] == pytest.approx(0.5, abs=0.05)
     assert slope[1] == 1
     assert shift[1] == 0
@@ -50,7 +50,7 @@ def test_a_task_without_labels_does_not_keep_the_others_from_being_set_right() -
 def test_few_rows_change_little() -> None:
     kind, logits, labels = views_and_buys()
     few = [labels[0][:15]]
-    slope, shift = fit_calibration(kind, logits[:15] * 3 + 2, few, torch.ones(15))
+    slope, shift = fit_calibration(kind.layout, logits[:15] * 3 + 2, few, torch.ones(15))
     assert (slope - 1).abs().max() < 0.7
     assert shift.abs().max() < 0.7
 
@@ -61,7 +61,9 @@ def test_rows_count_by_their_weights() -> None:
     happened = labels[0][:, 0] > 0
     kept = happened | (torch.rand(ROWS) < 0.1)
     weights = torch.where(happened, 1.0, 10.0)[kept]
-    slope, shift = fit_calibration(kind, logits[kept], [labels[0][kept]], weights / weights.mean())
+    slope, shift = fit_calibration(
+        kind.layout, logits[kept], [labels[0][kept]], weights / weights.mean()
+    )
     assert slope[0] == pytest.approx(1, abs=0.25)
     assert shift[0] == pytest.approx(0, abs=0.25)
 
@@ -72,7 +74,7 @@ def test_periods_have_a_temperature_and_keep_their_order() -> None:
     drawn = torch.distributions.Categorical(logits=logits).sample()
     shares = torch.nn.functional.one_hot(drawn, 7).float()
     labels = torch.stack([shares, torch.zeros_like(shares)], dim=1)[:, None]
-    slope, shift = fit_calibration(kind, logits * 4, [labels], torch.ones(ROWS))
+    slope, shift = fit_calibration(kind.layout, logits * 4, [labels], torch.ones(ROWS))
     assert (shift == 0).all()
     assert slope.unique().numel() == 1
     assert float(slope[0]) == pytest.approx(0.25, abs=0.03)
@@ -81,7 +83,7 @@ def test_periods_have_a_temperature_and_keep_their_order() -> None:
 def test_the_marginals_are_only_read() -> None:
     kind, logits, labels = views_and_buys()
     before = logits.clone()
-    slope, _ = fit_calibration(kind, logits, labels, torch.ones(ROWS))
+    slope, _ = fit_calibration(kind.layout, logits, labels, torch.ones(ROWS))
     assert torch.equal(logits, before)
     assert not slope.requires_grad
     assert all(parameter.grad is None for parameter in kind.parameters())
@@ -92,7 +94,7 @@ def test_classes_have_one_temperature_and_a_shift_each() -> None:
     logits = torch.randn(ROWS, 3)
     drawn = torch.distributions.Categorical(logits=logits).sample().float()
     said = logits * 3 + torch.tensor([1.0, 0.0, 0.0])
-    slope, shift = fit_calibration(kind, said, [drawn[:, None]], torch.ones(ROWS))
+    slope, shift = fit_calibration(kind.layout, said, [drawn[:, None]], torch.ones(ROWS))
     assert slope.unique().numel() == 1
     assert float(slope[0]) == pytest.approx(1 / 3, abs=0.04)
     assert float(shift[0] - shift[1:].mean()) == pytest.approx(-1 / 3, abs=0.1)
@@ -106,7 +108,7 @@ def test_a_hazard_has_one_slope_and_a_shift_for_each_bin() -> None:
     fractions = torch.tensor([*EDGES, torch.inf])[first]
     said = logits.clone()
     said[:, 2] += 1
-    slope, shift = fit_calibration(kind, said, [fractions[:, None]], torch.ones(ROWS))
+    slope, shift = fit_calibration(kind.layout, said, [fractions[:, None]], torch.ones(ROWS))
     assert slope.unique().numel() == 1
     assert float(slope[0]) == pytest.approx(1, abs=0.1)
     assert float(shift[2]) == pytest.approx(-1, abs=0.25)
@@ -119,7 +121,7 @@ def test_a_number_that_was_too_sure_is_told_with_more_spread() -> None:
     mean = torch.randn(ROWS)
     drawn = mean + torch.randn(ROWS)
     said = torch.stack([2 * mean, torch.full((ROWS,), -1.0)], dim=1)
-    slope, shift = fit_calibration(kind, said, [drawn[:, None]], torch.ones(ROWS))
+    slope, shift = fit_calibration(kind.layout, said, [drawn[:, None]], torch.ones(ROWS))
     calibrated = said * slope + shift
     torch.testing.assert_close(calibrated[:, 0], mean, atol=0.1, rtol=0.1)
     assert float(calibrated[0, 1]) == pytest.approx(0, abs=0.05)

@@ -5,82 +5,88 @@ import pytest
 import torch
 
 from model.config import Config
-from model.network import KindNetwork
-from model.training.graph import edges_with_gain, joint_report, label_correlation
+from model.network import KindNetwork, SomeTasks, SSMTLNetwork
+from model.training.graph import edges_with_gain, joint_report, related_tasks
 from model.training.preparation import Prepared
-from model.training.scoring import Outputs, conditional_nll, outputs_of
+from model.training.scoring import conditional_nll, outputs_of
+
+Scored = tuple[SSMTLNetwork, KindNetwork]
 
 
 @pytest.fixture(scope="module")
-def scored(prepared: Prepared, config: Config) -> tuple[KindNetwork, Outputs]:
+def scored(prepared: Prepared, config: Config) -> Scored:
     torch.manual_seed(0)
     network = prepared.network(config)
     kind = network.kind("user")
     with torch.no_grad():
         kind.joint.output.normal_(std=0.05)
-    return kind, outputs_of(network, kind, prepared.training["user"])
+    return network, kind
 
 
-def test_correlations_are_those_of_the_labels(prepared: Prepared) -> None:
+def test_tasks_are_related_by_what_the_features_leave_unexplained(prepared: Prepared) -> None:
     layout, examples = prepared.layouts["user"], prepared.training["user"]
-    found = label_correlation(layout, examples)
-    tasks = len(layout)
-    assert found.shape == (tasks, tasks)
-    torch.testing.assert_close(found, found.T)
-    torch.testing.assert_close(found.diagonal(), torch.ones(tasks))
-    columns = {}
-    for name in ("buys_7d", "buys_30d", "order_days_30d"):
-        group = layout.group(name)
-        labels = examples.labels[layout.groups.index(group)]
-        columns[name] = labels[:, layout.position(name) - group.first_task].log1p().numpy()
-    for one, left in columns.items():
-        for other, right in columns.items():
-            both = ~np.isnan(left) & ~np.isnan(right)
-            expected = np.corrcoef(left[both], right[both])[0, 1]
-            place = layout.position(one), layout.position(other)
-            assert float(found[place]) == pytest.approx(expected, abs=1e-4)
+    found = related_tasks(layout, examples, most=3)
+    assert found.sources.shape == (len(layout), 3)
+    own = torch.arange(len(layout))[:, None]
+    assert ((found.sources != own) == (found.correlation != 0)).all()
+    assert (found.correlation.abs() <= 1).all()
+    strength = found.correlation.abs()
+    assert (strength.diff(dim=1) <= 1e-6).all(), "the strongest first"
+    buys = layout.position("buys_30d")
+    nearest = {layout.tasks[source].name for source in found.sources[buys].tolist()}
+    assert nearest & {"order_days_30d", "spend_30d", "self:user_count_purchase_30d"}
+    assert float(found.correlation[buys, 0]) > 0.5
 
 
-def test_periods_correlate_with_nothing(prepared: Prepared) -> None:
+def test_periods_have_no_neighbours(prepared: Prepared) -> None:
     layout = prepared.layouts["item"]
-    found = label_correlation(layout, prepared.training["item"])
+    found = related_tasks(layout, prepared.training["item"], most=3)
     best = layout.position("best_weekday")
+    assert (found.sources[best] == best).all()
     others = [index for index in range(len(layout)) if index != best]
-    assert (found[best, others] == 0).all()
+    assert (found.sources[others] != best).all()
 
 
-def test_an_edge_says_what_its_outcome_is_worth(
-    prepared: Prepared, scored: tuple[KindNetwork, Outputs]
-) -> None:
-    kind, outputs = scored
+def test_an_edge_says_what_its_outcome_is_worth(prepared: Prepared, scored: Scored) -> None:
+    network, kind = scored
     examples = prepared.training["user"]
-    edges = edges_with_gain(kind, outputs, examples, prepared.correlation["user"])
+    edges = edges_with_gain(network, kind, examples)
     assert edges
     names = {"buys_7d", "buys_30d", "order_days_30d", "spend_30d"}
+    outputs, layout = outputs_of(network, kind, examples), kind.layout
+    before = kind.nll(outputs.marginals, examples.labels)
     for edge in edges:
         assert {edge.source, edge.target} <= names
         assert edge.source != edge.target
-    edge = edges[0]
-    layout = kind.layout
-    source, target = layout.position(edge.source), layout.position(edge.target)
-    known = torch.zeros(len(layout), dtype=torch.bool)
-    known[source] = True
-    before = kind.nll(outputs.marginals, examples.labels)[:, target]
-    after = conditional_nll(kind, outputs, examples.labels, known)[:, target]
-    both = ~before.isnan() & ~kind.nll(outputs.marginals, examples.labels)[:, source].isnan()
-    assert edge.gain_nats == pytest.approx(float((before - after)[both].mean()), abs=1e-5)
+        source, target = layout.position(edge.source), layout.position(edge.target)
+        known = torch.zeros(len(layout), dtype=torch.bool)
+        known[source] = True
+        after = conditional_nll(kind, outputs, examples.labels, known)[:, target]
+        both = ~before[:, target].isnan() & ~before[:, source].isnan()
+        gain = float((before[:, target] - after)[both].mean())
+        assert edge.gain_nats == pytest.approx(gain, abs=1e-5)
+        assert edge.gain_share == pytest.approx(gain / float(before[both, target].mean()), abs=1e-5)
+    edge = next(e for e in edges if (e.source, e.target) == ("order_days_30d", "buys_30d"))
+    columns = [
+        examples.labels[layout.groups.index(layout.group(name))][
+            :, layout.position(name) - layout.group(name).first_task
+        ].log1p()
+        for name in (edge.source, edge.target)
+    ]
+    both = ~columns[0].isnan() & ~columns[1].isnan()
+    expected = np.corrcoef(columns[0][both].numpy(), columns[1][both].numpy())[0, 1]
+    assert edge.correlation == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_joint_is_the_chain_of_conditionals(
-    prepared: Prepared, scored: tuple[KindNetwork, Outputs]
-) -> None:
-    kind, outputs = scored
+def test_the_joint_is_the_chain_of_conditionals(prepared: Prepared, scored: Scored) -> None:
+    network, kind = scored
     examples = prepared.training["user"]
-    found = joint_report(kind, outputs, examples)
+    found = joint_report(network, kind, examples)
     assert found is not None
     layout = kind.layout
     horizons = [layout.tasks[layout.position(name)].horizon_days for name in found.tasks]
     assert horizons == sorted(horizons)
+    outputs = outputs_of(network, kind, examples)
     marginal = kind.nll(outputs.marginals, examples.labels)
     order = [layout.position(name) for name in found.tasks]
     complete = ~marginal[:, order].isnan().any(dim=1)
@@ -96,33 +102,45 @@ def test_the_joint_is_the_chain_of_conditionals(
     assert found.reversed_nll != found.joint_nll
 
 
-def test_nothing_known_leaves_the_marginals(
-    prepared: Prepared, scored: tuple[KindNetwork, Outputs]
-) -> None:
-    kind, outputs = scored
-    labels = prepared.training["user"].labels
+def test_nothing_known_leaves_the_marginals(prepared: Prepared, scored: Scored) -> None:
+    network, kind = scored
+    examples = prepared.training["user"]
+    outputs = outputs_of(network, kind, examples)
     nothing = torch.zeros(len(kind.layout), dtype=torch.bool)
-    marginal = kind.nll(outputs.marginals, labels)
-    conditional = conditional_nll(kind, outputs, labels, nothing)
+    marginal = kind.nll(outputs.marginals, examples.labels)
+    conditional = conditional_nll(kind, outputs, examples.labels, nothing)
     torch.testing.assert_close(conditional, marginal, equal_nan=True)
 
 
-def test_of_many_tasks_the_edges_are_measured_on_fewer_rows(
-    prepared: Prepared, scored: tuple[KindNetwork, Outputs], monkeypatch: pytest.MonkeyPatch
+def test_of_many_tasks_the_edges_are_measured_on_fewer_rows_and_in_chunks(
+    prepared: Prepared, scored: Scored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind, outputs = scored
-    examples, correlation = prepared.training["user"], prepared.correlation["user"]
-    every = edges_with_gain(kind, outputs, examples, correlation)
-    whole = joint_report(kind, outputs, examples)
-    monkeypatch.setattr("model.training.graph.MAX_EDGE_WORK", 0)
+    network, kind = scored
+    examples = prepared.training["user"]
+
+    def edges() -> dict[tuple[str, str], tuple[float, float]]:
+        found = edges_with_gain(network, kind, examples)
+        return {(e.source, e.target): (e.weight, e.gain_nats) for e in found}
+
+    every = edges()
+    monkeypatch.setattr("model.training.graph._CHUNK_TASKS", 3)
+    chunked = edges()
+    assert chunked.keys() == every.keys()
+    assert all(chunked[pair] == pytest.approx(every[pair], abs=1e-5) for pair in every)
+    monkeypatch.setattr("model.training.graph.MAX_EDGE_CELLS", 0)
     monkeypatch.setattr("model.training.graph.MIN_EDGE_ROWS", len(examples) // 2)
-    some = edges_with_gain(kind, outputs, examples, correlation)
-    assert [(e.source, e.target, e.weight) for e in some] == [
-        (e.source, e.target, e.weight) for e in every
-    ]
-    assert any(one.gain_nats != other.gain_nats for one, other in zip(some, every, strict=True))
-    part = joint_report(kind, outputs, examples)
-    assert whole is not None
-    assert part is not None
-    assert part.tasks == whole.tasks
-    assert part.marginals_nll == pytest.approx(whole.marginals_nll, rel=0.2)
+    some = edges()
+    assert all(some[pair][0] == every[pair][0] for pair in every)
+    assert any(some[pair][1] != every[pair][1] for pair in every)
+
+
+def test_of_many_tasks_the_joint_is_of_the_most_connected(
+    prepared: Prepared, scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, kind = scored
+    monkeypatch.setattr("model.training.graph.MAX_JOINT_TASKS", 2)
+    found = joint_report(network, kind, prepared.training["user"])
+    assert found is not None
+    assert len(found.tasks) == 2
+    some = SomeTasks.at(kind.layout, [kind.layout.position(name) for name in found.tasks])
+    assert bool((kind.joint.adjacency(some) != 0).any())

@@ -15,6 +15,7 @@ from model.training.examples import Examples
 from model.training.loop import TrainingRun, make_optimizer
 from model.training.loss import TaskWeights, training_loss
 from model.training.preparation import Prepared
+from model.training.sampling import TaskSampler
 from model.training.scoring import mean_nll, outputs_of
 
 EPOCHS = 3
@@ -79,19 +80,14 @@ def test_it_learns_one_batch_by_heart(prepared: Prepared) -> None:
         outputs = outputs_of(network, kind, examples)
         return mean_nll(kind.nll(outputs.marginals, examples.labels), examples.weights)
 
+    sampler = TaskSampler(kind, weights, config.step_tasks)
+    every = np.arange(len(examples))
     before = nll()
     network.train()
     for _ in range(300):
-        loss, _ = training_loss(
-            network,
-            kind,
-            examples.batch(slice(None)),
-            examples.labels,
-            examples.offsets,
-            examples.weights,
-            weights,
-            generator,
-        )
+        asked, related = sampler.ask(examples, every, generator)
+        batch = examples.batch(every)
+        loss, _ = training_loss(network, kind, batch, asked, related, examples.weights, generator)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

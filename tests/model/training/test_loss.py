@@ -25,7 +25,7 @@ def missing_at_random(tasks: int) -> torch.Tensor:
 
 def test_missing_labels_are_never_shown() -> None:
     nll = missing_at_random(5)
-    known, importance = reveal(layout(), nll, torch.Generator().manual_seed(0))
+    known, importance = reveal(layout(), nll.isnan(), torch.Generator().manual_seed(0))
     assert known.shape == (ROWS, 5)
     assert not (known & nll.isnan()).any()
     assert importance.shape == (ROWS,)
@@ -34,7 +34,9 @@ def test_missing_labels_are_never_shown() -> None:
 
 
 def test_any_number_of_outcomes_but_all_is_shown() -> None:
-    known, _ = reveal(layout(), torch.rand(ROWS, 5), torch.Generator().manual_seed(0))
+    known, _ = reveal(
+        layout(), torch.zeros(ROWS, 5, dtype=torch.bool), torch.Generator().manual_seed(0)
+    )
     shown = known.sum(dim=1)
     assert sorted(set(shown.tolist())) == [0, 1, 2, 3, 4]
     assert (known.any(dim=0) & ~known.all(dim=0)).all(), "every task is sometimes shown"
@@ -43,7 +45,9 @@ def test_any_number_of_outcomes_but_all_is_shown() -> None:
 def test_half_of_the_rows_show_what_would_be_known_some_days_later() -> None:
     tasks = layout()
     horizons = torch.tensor([task.horizon_days for task in tasks.tasks])
-    known, _ = reveal(tasks, torch.rand(ROWS, 5), torch.Generator().manual_seed(0))
+    known, _ = reveal(
+        tasks, torch.zeros(ROWS, 5, dtype=torch.bool), torch.Generator().manual_seed(0)
+    )
     shortest = horizons == horizons.min()
     # Who shows a task of 28 or 30 days in the order of time shows that of 7 days too.
     later_alone = known[:, ~shortest].any(dim=1) & ~known[:, shortest].any(dim=1)
@@ -52,7 +56,9 @@ def test_half_of_the_rows_show_what_would_be_known_some_days_later() -> None:
 
 def test_revealing_is_the_same_under_a_seed() -> None:
     nll = missing_at_random(5)
-    first, second = (reveal(layout(), nll, torch.Generator().manual_seed(3)) for _ in range(2))
+    first, second = (
+        reveal(layout(), nll.isnan(), torch.Generator().manual_seed(3)) for _ in range(2)
+    )
     assert torch.equal(first[0], second[0])
     assert torch.equal(first[1], second[1])
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.distributions import Layout
-from model.network import KindShape, SSMTLNetwork
+from model.network import KindShape, Neighbours, SSMTLNetwork
 from model.tasks import EntityKind
 from model.training.pruning import without_self_supervision
 from model.training.self_supervision import is_self_supervised, self_supervised_tasks
@@ -38,7 +38,7 @@ def network() -> SSMTLNetwork:
     network = SSMTLNetwork(shapes, ITEMS, TYPES, CONFIG)
     for entity in KINDS:
         tasks = len(network.kind(entity).layout)
-        network.kind(entity).joint.start_from_correlation(torch.rand(tasks, tasks), 4)
+        network.connect(entity, Neighbours.strongest(torch.rand(tasks, tasks), 4))
         network.kind(entity).numeric.fit_scaling(torch.randn(50, NUMBERS) * 3)
     moved(network)
     return network.eval()

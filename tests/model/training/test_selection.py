@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from model.config import Config
@@ -32,7 +35,7 @@ def chosen(
     prepared: Prepared, kind: KindNetwork, examples: Examples | None, marginals: torch.Tensor | None
 ) -> dict[str, TaskServing]:
     return choose_serving(
-        kind,
+        kind.layout,
         outputs(examples, marginals) if examples is not None and marginals is not None else None,
         examples,
         prepared.baselines["user"],
@@ -70,10 +73,18 @@ def test_a_task_without_labels_is_served_by_its_last_baseline(
 ) -> None:
     kind, examples = made(prepared, config)
     group = kind.layout.group("buys_7d")
-    unlabelled = [labels.clone() for labels in examples.labels]
     position = kind.layout.position("buys_7d") - group.first_task
-    unlabelled[kind.layout.groups.index(group)][:, position] = torch.nan
-    without = Examples(**{**vars(examples), "labels": unlabelled})
+    compact = list(examples.compact)
+    index = kind.layout.groups.index(group)
+    whole = compact[index]
+    usual = whole.usual.copy()
+    usual[:, position] = np.nan
+    compact[index] = replace(
+        whole,
+        usual=usual,
+        values=np.where(whole.task == position, np.float32(np.nan), whole.values),
+    )
+    without = replace(examples, compact=tuple(compact))
     found = chosen(prepared, kind, without, constant(prepared, examples))
     assert found["buys_7d"] == TaskServing(source="recency_frequency", scale=found["buys_7d"].scale)
 
