@@ -27,8 +27,11 @@ from app.api import (
     training_jobs,
 )
 from app.api.dependencies import TRANSACTIONS_AT_ONCE, refuse_zero_characters
+from app.api.plain_route import PlainPredictionRoute
+from app.api.predicting import Predicting
 from app.db.engine import make_engine, make_session_factory
 from app.domain.predictors import ModelCache
+from app.domain.serving import Serving
 from app.settings import Settings, get_settings
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -68,7 +71,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.transaction_slots = CapacityLimiter(TRANSACTIONS_AT_ONCE)
     app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
     app.state.models = ModelCache(settings.loaded_models, settings.index_memory_mb)
+    serving = Serving(
+        app.state.session_factory, settings.data_dir, app.state.models, settings.loaded_models
+    )
+    app.state.predicting = Predicting(serving)
     problems.install(app)
+    app.router.routes.insert(0, PlainPredictionRoute(app.state.predicting))
     app.include_router(health.router)
     app.include_router(metrics.router)
     for router in ROUTERS:
@@ -81,4 +89,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        app.state.predicting.close()
         app.state.engine.dispose()

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.dependencies import DatasetName, IfMatch, ReadSession, WriteSession
+from app.api.dependencies import DatasetName, IfMatch, Predictors, ReadSession, SessionFactory
 from app.api.pagination import Page, Pagination
+from app.db.engine import transaction
 from app.domain import aliases
 from app.domain.aliases import PointedAlias
 from app.domain.datasets import get_dataset
@@ -59,17 +60,25 @@ def _shown(found: PointedAlias) -> VersionAlias:
     },
 )
 def put_alias(
-    session: WriteSession,
+    sessions: SessionFactory,
+    predicting: Predictors,
     response: Response,
     dataset: DatasetName,
     alias: AliasName,
     body: AliasTarget,
     if_match: IfMatch = None,
 ) -> VersionAlias:
-    """Promote or roll back: from now on, what asks for this alias is answered by that version."""
-    found, is_new = aliases.put_alias(
-        session, get_dataset(session, dataset, lock=True), alias, body.version, if_match
-    )
+    """Promote or roll back: from now on, what asks for this alias is answered by that version.
+
+    No request is dropped meanwhile: the version is loaded first. If it cannot be, the alias stays
+    where it is.
+    """
+    predicting.serving.check(dataset, body.version)
+    with transaction(sessions) as session:
+        found, is_new = aliases.put_alias(
+            session, get_dataset(session, dataset, lock=True), alias, body.version, if_match
+        )
+    predicting.serving.look()
     response.status_code = 201 if is_new else 200
     response.headers["ETag"] = aliases.etag_of(found)
     return _shown(found)

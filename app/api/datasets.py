@@ -13,6 +13,7 @@ from app.api.dependencies import (
     AppSettings,
     DatasetName,
     IdempotencyKey,
+    Predictors,
     ReadSession,
     SessionFactory,
     WriteSession,
@@ -198,11 +199,14 @@ def get_dataset(session: ReadSession, dataset: DatasetName) -> DatasetReport:
 @router.delete(
     "/{dataset}", status_code=204, operation_id="deleteDataset", summary="Delete a dataset"
 )
-def delete_dataset(factory: SessionFactory, settings: AppSettings, dataset: DatasetName) -> None:
+def delete_dataset(
+    factory: SessionFactory, settings: AppSettings, predicting: Predictors, dataset: DatasetName
+) -> None:
     """Delete a dataset with all that belongs to it: events, tasks, jobs, models, predictions.
 
     Refused while one of its jobs is queued or running.
     """
     with transaction(factory) as session:
         paths = datasets.delete_dataset(session, dataset, settings.data_dir)
+    predicting.serving.look()
     datasets.remove_files(paths, settings.data_dir)  # after the commit: a rollback needs them

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Header, Path, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.api.predicting import Predicting
 from app.db.engine import transaction
 from app.domain.predictors import ModelCache
 from app.errors import FieldError, Invalid
@@ -28,6 +29,11 @@ def _session_factory(request: Request) -> sessionmaker[Session]:
 def _models(request: Request) -> ModelCache:
     models: ModelCache = request.app.state.models
     return models
+
+
+def _predicting(request: Request) -> Predicting:
+    predicting: Predicting = request.app.state.predicting
+    return predicting
 
 
 async def refuse_zero_characters(request: Request) -> None:
@@ -64,6 +70,7 @@ async def _transaction_slot(request: Request) -> AsyncIterator[None]:
 
 AppSettings = Annotated[Settings, Depends(_settings)]
 Models = Annotated[ModelCache, Depends(_models)]
+Predictors = Annotated[Predicting, Depends(_predicting)]
 SessionFactory = Annotated[sessionmaker[Session], Depends(_session_factory)]
 
 

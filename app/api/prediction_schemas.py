@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from app.domain.stored_predictions import Answer
 from model.tasks import EntityKind, PeriodName, Task
 
-MAX_ANSWERS = 10_000
+MAX_ENTITIES = 10_000
+MAX_ANSWERS = 200_000
 
-Id = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
+LONGEST_ID = 1000
+
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]+$")]
 Probability = Annotated[float, Field(description="from 0 to 1")]
 Quantiles = Annotated[
     dict[str, float],
@@ -46,7 +49,9 @@ class _Answered(BaseModel):
     user: str | None = Field(description="id; null for an item")
     item: str | None = Field(description="id; null for a user")
     model_version: int = Field(description="which version answers")
-    cutoff_at: datetime = Field(description="events after this were not looked at")
+    cutoff_at: datetime = Field(
+        description="when the prediction was made: events after this were not looked at"
+    )
     cold_start: bool = Field(
         description="nothing had happened to the entity by then: the answer is the average one"
     )
@@ -171,13 +176,13 @@ class PredictionRequest(BaseModel):
     tasks: list[Id] | None = Field(
         default=None,
         min_length=1,
-        max_length=MAX_ANSWERS,
+        max_length=MAX_ENTITIES,
         description="names; left out: all tasks of the version that are for what is given",
     )
-    users: list[Id] = Field(default=[], max_length=MAX_ANSWERS, description="for user tasks")
-    items: list[Id] = Field(default=[], max_length=MAX_ANSWERS, description="for item tasks")
+    users: list[Id] = Field(default=[], max_length=MAX_ENTITIES, description="for user tasks")
+    items: list[Id] = Field(default=[], max_length=MAX_ENTITIES, description="for item tasks")
     pairs: list[PairOfIds] = Field(
-        default=[], max_length=MAX_ANSWERS, description="for pair tasks; any user with any item"
+        default=[], max_length=MAX_ENTITIES, description="for pair tasks; any user with any item"
     )
 
 

@@ -1,26 +1,21 @@
 """Predictions over HTTP: of one entity, of many at once, and ranked.
 
-They are of the version's cutoff. What was stored when the version was published is read; pairs and
-whoever came later are computed by the model in this process.
+Of named entities they are computed as of now by the model in this process. A ranking reads what was
+stored when the version was published.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Path, Query
+import orjson
+from fastapi import APIRouter, Body, Path, Query, Response
 
-from app.api.dependencies import (
-    AppSettings,
-    DatasetName,
-    Models,
-    ReadSession,
-    SessionFactory,
-    TaskName,
-)
+from app.api.dependencies import DatasetName, Predictors, ReadSession, TaskName
 from app.api.pagination import Key, Page, PageRequest, Pagination
+from app.api.predicting import head_of, invalid
+from app.api.prediction_questions import question_of
 from app.api.prediction_schemas import (
-    MAX_ANSWERS,
     REQUEST_EXAMPLES,
     Id,
     Prediction,
@@ -28,16 +23,12 @@ from app.api.prediction_schemas import (
     PredictionRequest,
     shown,
 )
-from app.db.engine import transaction
-from app.domain import predictions
 from app.domain.aliases import find_version
 from app.domain.datasets import get_dataset
-from app.domain.model_versions import CHAMPION, trained_tasks
-from app.domain.predictions import Found, Question
-from app.domain.predictors import ModelCache
+from app.domain.model_versions import CHAMPION
+from app.domain.predictions import Basis, Question, answer, answers_of, choose_tasks
 from app.domain.stored_predictions import Entity, rank
-from app.errors import FieldError, Invalid
-from model.tasks import EntityKind, Task
+from app.errors import NotFound
 
 router = APIRouter(tags=["predictions"], prefix="/datasets/{dataset}")
 
@@ -55,6 +46,15 @@ ItemId = Annotated[Id | None, Query(description="id of the item, for tasks about
 UserFilter = Annotated[
     Id | None, Query(description="only this user's items, for tasks about pairs")
 ]
+AsOf = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        description="when the prediction is made: RFC 3339, or `now`; by default the time of the "
+        "newest event that the dataset has. Events after it are not looked at",
+        examples=["2024-05-31T18:30:00Z"],
+    ),
+]
 Order = Literal["desc", "asc"]
 
 
@@ -62,26 +62,22 @@ Order = Literal["desc", "asc"]
     "/tasks/{task}/predictions/{entity_id:path}",
     operation_id="getPrediction",
     summary="A prediction for one entity",
+    response_model=Prediction,
 )
-def get_prediction(
-    sessions: SessionFactory,
-    settings: AppSettings,
-    models: Models,
+async def get_prediction(
+    predicting: Predictors,
     dataset: DatasetName,
     task: TaskName,
     entity_id: EntityId,
     item: ItemId = None,
     version: Version = CHAMPION,
-) -> Prediction:
-    """What the model says about one user, item, or user with an item."""
-    with transaction(sessions, write=False) as session:
-        row = get_dataset(session, dataset)
-        chosen = find_version(session, row, version, [task])
-        (asked,) = predictions.choose_tasks(session, row, chosen, [task])
-        entity = _entity(asked, entity_id, item)
-        question = Question([asked], {asked.entity: [entity]}, is_in_url=True)
-        found = predictions.look_up(session, row, chosen, question, settings.data_dir)
-    return _answers(found, models)[0]
+    as_of: AsOf = None,
+) -> Response:
+    """What the model says about one user, item, or user with an item, as of now.
+
+    It is computed from the entity's events up to `as_of`; those that were posted count at once.
+    """
+    return json_response(await predicting.single(dataset, task, entity_id, item, version, as_of))
 
 
 @router.get(
@@ -105,9 +101,9 @@ def rank_predictions(
     row = get_dataset(session, dataset)
     after = _place(pagination, order)
     chosen = find_version(session, row, version if after is None else str(after[0]), [task])
-    (asked,) = predictions.choose_tasks(session, row, chosen, [task])
+    (asked,) = choose_tasks(session, row, chosen, [task])
     if user is not None and asked.entity != "pair":
-        raise _invalid("/query/user", f"task {task!r} is for {asked.entity}s: leave `user` out")
+        raise invalid("/query/user", f"task {task!r} is for {asked.entity}s: leave `user` out")
     answers = rank(
         session,
         chosen,
@@ -128,86 +124,45 @@ def rank_predictions(
     "/predictions",
     operation_id="predict",
     summary="Several tasks for several entities",
+    response_model=PredictionList,
 )
-def predict(
-    sessions: SessionFactory,
-    settings: AppSettings,
-    models: Models,
+async def predict(
+    predicting: Predictors,
     dataset: DatasetName,
     body: Annotated[PredictionRequest, Body(openapi_examples=REQUEST_EXAMPLES)],
     version: Version = CHAMPION,
-) -> PredictionList:
-    """Each task is answered for the given entities of its kind, up to 10,000 answers in all.
+    as_of: AsOf = None,
+) -> Response:
+    """Each task is answered for the given entities of its kind, up to 10,000 entities in all.
 
     User tasks are answered for `users`, item tasks for `items`, pair tasks for `pairs`. The answers
     come task by task in the order of `tasks`, entities in the order given. If one entity is
     unknown nothing is answered, and `errors` points to all that are.
     """
-    with transaction(sessions, write=False) as session:
-        row = get_dataset(session, dataset)
-        chosen = find_version(session, row, version, body.tasks or ())
-        given = _given(body)
-        names = body.tasks or [
-            name for name, task in trained_tasks(chosen).items() if task.entity in given
-        ]
-        asked = predictions.choose_tasks(session, row, chosen, list(dict.fromkeys(names)))
-        question = _checked(Question(asked, given), chosen.number)
-        found = predictions.look_up(session, row, chosen, question, settings.data_dir)
-    return PredictionList(predictions=_answers(found, models))
+    basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
+    question = question_of(body, basis)
+    try:
+        content = await predicting.in_batch(lambda: _rows(basis, question))
+    except NotFound:
+        settled = await predicting.settled(basis, question, as_of)
+        content = await predicting.in_batch(lambda: _rows(settled, question))
+    return json_response(content)
 
 
-def _answers(found: Found, models: ModelCache) -> list[Prediction]:
-    tasks = {task.name: task for task in found.question.tasks}
-    return [
-        shown(answer, tasks[answer.task], found.version, found.cutoff_at)
-        for answer in predictions.complete(found, models)
-    ]
-
-
-def _entity(task: Task, entity_id: str, item: str | None) -> Entity:
-    if task.entity == "pair" and item is None:
-        raise _invalid(
-            "/query/item",
-            f"task {task.name!r} is about a user with an item: add `?item=` with the item's id",
-        )
-    if task.entity != "pair" and item is not None:
-        raise _invalid("/query/item", f"task {task.name!r} is for {task.entity}s: leave `item` out")
-    return Entity(entity_id, item or "")
-
-
-def _given(body: PredictionRequest) -> dict[EntityKind, list[Entity]]:
-    given: dict[EntityKind, list[Entity]] = {
-        "user": [Entity(user) for user in body.users],
-        "item": [Entity(item) for item in body.items],
-        "pair": [Entity(pair.user, pair.item) for pair in body.pairs],
-    }
-    return {kind: entities for kind, entities in given.items() if entities}
-
-
-def _checked(question: Question, version: int) -> Question:
-    """The question, if every task has entities, every entity a task, and it is not too large."""
-    kinds = {task.entity for task in question.tasks}
-    if not question.entities:
-        raise _invalid("/body", "for whom? Give `users`, `items` or `pairs`")
-    for place, task in enumerate(question.tasks):
-        if task.entity not in question.entities:
-            raise _invalid(
-                f"/body/tasks/{place}", f"task {task.name!r} is for {task.entity}s: give some"
-            )
-    for kind in question.entities:
-        if kind not in kinds:
-            raise _invalid(
-                f"/body/{kind}s",
-                f"no task for {kind}s is asked (model version {version}): leave `{kind}s` out "
-                "or add such a task",
-            )
-    size = sum(1 for _ in question.asked())
-    if size > MAX_ANSWERS:
-        raise _invalid(
-            "/body",
-            f"{size} answers are asked; at most {MAX_ANSWERS} at once: ask in several calls",
-        )
-    return question
+def _rows(basis: Basis, question: Question) -> bytes:
+    """All answers as JSON, one object for each."""
+    pieces = []
+    for told in answer(basis, question):
+        task = told.task
+        for one in answers_of(told):
+            document = {
+                **head_of(task, one.entity, basis),
+                "cold_start": one.cold_start,
+                "point": one.point,
+                **one.distribution,
+            }
+            pieces.append(orjson.dumps(document))
+    return b'{"predictions":[' + b",".join(pieces) + b"]}"
 
 
 def _place(pagination: PageRequest, order: Order) -> tuple[int, float, Entity] | None:
@@ -219,8 +174,9 @@ def _place(pagination: PageRequest, order: Order) -> tuple[int, float, Entity] |
         case [int(number), str(ordered), float(point), str(entity_id), str(item_id)]:
             if ordered == order and "\x00" not in entity_id + item_id:
                 return number, point, Entity(entity_id, item_id)
-    raise _invalid("/query/cursor", f"not a cursor of this ranking in order {order!r}")
+    raise invalid("/query/cursor", f"not a cursor of this ranking in order {order!r}")
 
 
-def _invalid(pointer: str, detail: str) -> Invalid:
-    return Invalid(detail, errors=(FieldError(pointer, detail, "invalid"),))
+def json_response(content: bytes) -> Response:
+    """What is JSON already."""
+    return Response(content, media_type="application/json")

@@ -39,6 +39,9 @@ class Installation(Base):
 class Dataset(Base):
     """One shop's events, users and items; `revision` grows with each import.
 
+    `changes` counts whatever predictions look at: imports, versions, aliases. Who serves the
+    dataset looks at this number alone, and at the rest when it has grown.
+
     An id is never given twice, also on SQLite, because the dataset's folder is named after it.
     """
 
@@ -49,6 +52,7 @@ class Dataset(Base):
     time_zone: Mapped[str]
     mapping: Mapped[dict[str, Any]]
     revision: Mapped[int] = mapped_column(default=0)
+    changes: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = ({"sqlite_autoincrement": True},)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Alias, Dataset, ModelVersion
 from app.db.types import utc_now
+from app.domain.datasets import note_change
 from app.domain.model_versions import CHAMPION, get_version, has_versions
 from app.domain.tasks import get_task
 from app.errors import NotFound, NotTrained, PreconditionFailed
@@ -48,6 +49,7 @@ def put_alias(
             alias.model_version_id = version.id
             alias.updated_at = utc_now()
     session.flush()
+    note_change(session, dataset.id)
     return PointedAlias(alias, number), found is None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -125,6 +125,16 @@ def get_dataset(session: Session, name: str, *, lock: bool = False) -> Dataset:
     if dataset is None:
         raise NotFound(f"no dataset {name!r}; {_existing(session)}", code="dataset_not_found")
     return dataset
+
+
+def note_change(session: Session, dataset_id: int) -> None:
+    """Tell whoever serves the dataset that something which predictions look at has changed.
+
+    It holds the dataset's row, as `get_dataset` with a lock does.
+    """
+    session.execute(
+        update(Dataset).where(Dataset.id == dataset_id).values(changes=Dataset.changes + 1)
+    )
 
 
 def list_datasets(session: Session, after: str | None, limit: int) -> list[Dataset]:

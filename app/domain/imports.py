@@ -92,6 +92,7 @@ def add_import(
         Conflict: The same request was committed a moment ago.
     """
     dataset.revision += 1
+    datasets.note_change(session, dataset.id)
     row = Import(
         dataset_id=dataset.id,
         table=staged.table,

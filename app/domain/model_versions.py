@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Alias, Dataset, ModelVersion
+from app.domain.datasets import note_change
 from app.domain.stored_predictions import store_predictions
 from app.errors import NotFound
 from model.tasks import Task
@@ -65,10 +66,8 @@ def publish(
     session.add(version)
     session.flush()
     store_predictions(session, version, predictions)
-    # Locked, so that two trainings that end at once do not take the same number.
-    session.execute(
-        select(Dataset.id).where(Dataset.id == dataset_id).with_for_update(key_share=True)
-    )
+    # This locks, so that two trainings that end at once do not take the same number.
+    note_change(session, dataset_id)
     version.number = _last_number(session, dataset_id) + 1
     session.flush()
     if session.get(Alias, (dataset_id, CHAMPION)) is None:

@@ -1,35 +1,32 @@
-"""Answer tasks for entities: what is stored is read, the rest is computed in process.
-
-That takes two steps. `look_up` reads the stored answers in a transaction and notes where the model
-and the dataset's log are; `complete` computes what is missing after the transaction has ended,
-because the first answer of a model has to load both.
-"""
+"""Answers to questions about entities, computed from the log as of some moment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, ModelVersion, TaskRow
 from app.domain.model_versions import trained_tasks
-from app.domain.predictors import LoadedModel, ModelCache, ModelSource, source_of
-from app.domain.stored_predictions import Answer, Entity, read_stored
+from app.domain.served import ServedDataset, ServedModel, shown_time
+from app.domain.stored_predictions import Answer, Entity
 from app.domain.tasks import all_tasks
 from app.errors import FieldError, NotFound
-from model.events import EventLog
-from model.prediction import Predictions
+from model.prediction import Predictions, chunks
+from model.snapshots import Rows
 from model.tasks import EntityKind, Task
+
+CHUNK_ROWS = 512
+"""So many rows are worked on at a time, so that single predictions go between."""
 
 _SHOWN_UNKNOWN = 100
 _SHOWN_VALUES = 20
 
-Key = tuple[str, Entity]
-"""A task's name and whom it is answered for."""
+Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -46,32 +43,87 @@ class Question:
     entities: dict[EntityKind, list[Entity]]
     is_in_url: bool = False
 
-    def asked(self) -> Iterator[Key]:
-        """All that is asked, in the order of the answers."""
-        for task in self.tasks:
-            for entity in self.entities.get(task.entity, ()):
-                yield task.name, entity
-
-    def names(self, kind: EntityKind) -> list[str]:
-        """The tasks for this kind of entity."""
-        return [task.name for task in self.tasks if task.entity == kind]
+    @property
+    def size(self) -> int:
+        """How many answers are asked for."""
+        return sum(len(self.entities.get(task.entity, ())) for task in self.tasks)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What is stored of a question's answers.
+class Basis:
+    """What answers are computed from.
 
     Attributes:
-        version: the number of the version that answers.
-        cutoff_at: when its answers were made at.
-        source: what the missing answers are computed from; None if none is missing.
+        dataset: as it was when the request came.
+        model: which version of it.
+        cutoff_us: no event after it is looked at.
     """
 
-    question: Question
-    version: int
-    cutoff_at: datetime
-    stored: dict[Key, Answer]
-    source: ModelSource | None
+    dataset: ServedDataset
+    model: ServedModel
+    cutoff_us: int
+
+    @property
+    def cutoff_at(self) -> str:
+        """The cutoff in RFC 3339."""
+        return shown_time(self.cutoff_us)
+
+
+def answer(basis: Basis, question: Question) -> Iterator[Predictions]:
+    """The answers, task by task in the order of the question.
+
+    Raises:
+        NotFound: the dataset does not know some of the entities; `errors` points to them.
+    """
+    rows = rows_of(basis, question)
+    scored = {kind: _score(basis, own) for kind, own in rows.items()}
+    for task in question.tasks:
+        flat, is_cold = scored[task.entity]
+        entities = question.entities[task.entity]
+        yield Predictions(
+            task=task,
+            entity_ids=[entity.entity_id for entity in entities],
+            item_ids=[e.item_id for e in entities] if task.entity == "pair" else None,
+            cold_start=is_cold,
+            distribution=basis.model.predictor.scorer(task.entity).distribution(task.name, flat),
+        )
+
+
+def rows_of(basis: Basis, question: Question) -> dict[EntityKind, Rows]:
+    """The entities of a question in the codes of the log.
+
+    Raises:
+        NotFound: see `answer`.
+    """
+    coded = {
+        kind: _coded(basis.dataset, kind, entities) for kind, entities in question.entities.items()
+    }
+    unknown = [fault for kind, own in coded.items() for fault in _unknown(question, kind, own)]
+    if unknown:
+        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        raise NotFound(
+            f"{unknown[0].detail}{more}: it is in no event and in no table of dataset "
+            f"{basis.dataset.name!r}. Import it, then ask again",
+            code="entity_not_found",
+            errors=tuple(unknown[:_SHOWN_UNKNOWN]),
+        )
+    return {
+        kind: Rows.of(kind, own.get("user"), own.get("item"), basis.cutoff_us)
+        for kind, own in coded.items()
+    }
+
+
+def answers_of(predictions: Predictions) -> Iterator[Answer]:
+    """What a model says of one task, entity by entity."""
+    items = predictions.item_ids or [""] * len(predictions.entity_ids)
+    rows = zip(
+        map(Entity, predictions.entity_ids, items),
+        predictions.point.tolist(),
+        predictions.cold_start.tolist(),
+        predictions.answers(),
+        strict=True,
+    )
+    return (Answer(predictions.task.name, *row) for row in rows)
 
 
 def choose_tasks(
@@ -89,101 +141,38 @@ def choose_tasks(
     return [trained[name] for name in names]
 
 
-def look_up(
-    session: Session, dataset: Dataset, version: ModelVersion, question: Question, data_dir: Path
-) -> Found:
-    """Read the stored answers; what is missing is noted with where its model is."""
-    stored: dict[Key, Answer] = {}
-    for kind, entities in question.entities.items():
-        for answer in read_stored(session, version, question.names(kind), entities):
-            stored[answer.task, answer.entity] = answer
-    is_complete = all(key in stored for key in question.asked())
-    source = None if is_complete else source_of(session, dataset, version, data_dir)
-    return Found(question, version.number, version.cutoff_at, stored, source)
+def _score(basis: Basis, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The flat parameters and who is cold."""
+    log, model = basis.dataset.log, basis.model
+    scorer = model.predictor.scorer(rows.kind)
+    flat = np.empty((len(rows), scorer.layout.columns), dtype=np.float32)
+    is_cold = np.empty(len(rows), dtype=bool)
+    for part in chunks(len(rows), CHUNK_ROWS):
+        read = model.reader.read(log, rows.take(part))
+        flat[part], is_cold[part] = scorer.score(read, log.base), read.is_cold
+    return flat, is_cold
 
 
-def complete(found: Found, models: ModelCache) -> list[Answer]:
-    """All answers in the order of the question.
-
-    Raises:
-        NotFound: the dataset does not know some of the entities; `errors` points to them.
-        Unavailable: the model or the log cannot be read.
-    """
-    answers = dict(found.stored)
-    if found.source is not None:
-        model = models.load(found.source)
-        _check_entities(found.question, found.source, model.log)
-        for answer in _compute(found, model):
-            answers.setdefault((answer.task, answer.entity), answer)
-    return [answers[key] for key in found.question.asked()]
+_Side = Literal["user", "item"]
+_Coded = dict[_Side, Longs]
 
 
-def answers_of(predictions: Predictions) -> Iterator[Answer]:
-    """What a model says of one task, entity by entity."""
-    items = predictions.item_ids or [""] * len(predictions.entity_ids)
-    rows = zip(
-        map(Entity, predictions.entity_ids, items),
-        predictions.point.tolist(),
-        predictions.cold_start.tolist(),
-        predictions.answers(),
-        strict=True,
-    )
-    return (Answer(predictions.task.name, *row) for row in rows)
+def _coded(dataset: ServedDataset, kind: EntityKind, entities: Sequence[Entity]) -> _Coded:
+    """Codes of users, of items, or of both; -1 for unknown ones."""
+    first = [entity.entity_id for entity in entities]
+    if kind != "pair":
+        return {kind: dataset.log.codes(kind, first)}
+    second = [entity.item_id for entity in entities]
+    return {"user": dataset.log.codes("user", first), "item": dataset.log.codes("item", second)}
 
 
-def _compute(found: Found, model: LoadedModel) -> Iterator[Answer]:
-    for kind, entities in found.question.entities.items():
-        names = found.question.names(kind)
-        missing = [
-            entity
-            for entity in dict.fromkeys(entities)
-            if any((name, entity) not in found.stored for name in names)
-        ]
-        if not missing:
-            continue
-        for predictions in _predict(model, kind, names, missing):
-            yield from answers_of(predictions)
-
-
-def _predict(
-    model: LoadedModel, kind: EntityKind, names: Sequence[str], entities: Sequence[Entity]
-) -> Iterator[Predictions]:
-    if kind == "pair":
-        yield from model.predictor.predict_pairs(model.log, names, entities).values()
-    else:
-        ids = [entity.entity_id for entity in entities]
-        yield from model.predictor.predict(model.log, names, ids).values()
-
-
-def _check_entities(question: Question, source: ModelSource, log: EventLog) -> None:
-    """All unknown ones are told at once.
-
-    Raises:
-        NotFound: there are some.
-    """
-    unknown = [fault for kind in question.entities for fault in _unknown(question, kind, log)]
-    if unknown:
-        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-        raise NotFound(
-            f"{unknown[0].detail}{more}: it is in no event and in no table of dataset "
-            f"{source.dataset_name!r}. Import it, then ask again",
-            code="entity_not_found",
-            errors=tuple(unknown[:_SHOWN_UNKNOWN]),
-        )
-
-
-def _unknown(question: Question, kind: EntityKind, log: EventLog) -> Iterator[FieldError]:
-    entities = question.entities[kind]
-    if kind != "item":
-        known = log.users.codes([entity.entity_id for entity in entities]) >= 0
-        for row in np.flatnonzero(~known).tolist():
-            detail = f"unknown user {entities[row].entity_id!r}"
-            yield FieldError(_pointer(question, kind, row, "user"), detail, "unknown_user")
-    if kind != "user":
-        ids = [entity.item_id if kind == "pair" else entity.entity_id for entity in entities]
-        for row in np.flatnonzero(log.items.codes(ids) < 0).tolist():
-            detail = f"unknown item {ids[row]!r}"
-            yield FieldError(_pointer(question, kind, row, "item"), detail, "unknown_item")
+def _unknown(question: Question, kind: EntityKind, coded: _Coded) -> Iterator[FieldError]:
+    for side, codes in coded.items():
+        for row in np.flatnonzero(codes < 0).tolist():
+            entity = question.entities[kind][row]
+            name = entity.item_id if kind == "pair" and side == "item" else entity.entity_id
+            pointer = _pointer(question, kind, row, side)
+            yield FieldError(pointer, f"unknown {side} {name!r}", f"unknown_{side}")
 
 
 def _pointer(question: Question, kind: EntityKind, row: int, part: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, ModelVersion
+from app.domain.model_versions import trained_tasks
 from app.errors import Unavailable
 from app.ingest.index_folder import open_event_log
 from app.ingest.manifest import parts_of
@@ -22,6 +23,7 @@ from app.ingest.parts import PartFile
 from model.errors import InvalidArtifact, InvalidIndex
 from model.events import EventLog
 from model.prediction import Predictor
+from model.tasks import Task
 
 logger = logging.getLogger(__name__)
 
@@ -41,22 +43,11 @@ class LogSource:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSource(LogSource):
-    """Where a version's files and its dataset's log are."""
+    """Where a version's files and its dataset's log are, and what the version predicts."""
 
     version: int
     artifact: Path
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model and the log that it looks back on.
-
-    The log is the whole one, so that it knows everybody; the model looks at nothing after its
-    cutoff.
-    """
-
-    predictor: Predictor
-    log: EventLog
+    tasks: Mapping[str, Task]
 
 
 def source_of(
@@ -66,6 +57,7 @@ def source_of(
     return ModelSource(
         version=version.number,
         artifact=data_dir / version.artifact_path,
+        tasks=trained_tasks(version),
         **vars(log_source_of(session, dataset, data_dir)),
     )
 
@@ -110,6 +102,11 @@ class LoadOnce(Generic[Value]):
             self._load(key, entry, load)
         return entry.result()
 
+    def forget(self, key: Hashable) -> None:
+        """Do not keep this value."""
+        with self._lock:
+            self._entries.pop(key, None)
+
     def _load(self, key: Hashable, entry: Future[Value], load: Callable[[], Value]) -> None:
         try:
             entry.set_result(load())
@@ -133,14 +130,13 @@ class ModelCache:
         self._predictors: LoadOnce[Predictor] = LoadOnce(models)
         self._logs: LoadOnce[EventLog] = LoadOnce(models)
 
-    def load(self, source: ModelSource) -> LoadedModel:
-        """The model of a version and the log of its dataset.
+    def load_predictor(self, source: ModelSource) -> Predictor:
+        """The model of a version.
 
         Raises:
-            Unavailable: the files of either are missing or damaged.
+            Unavailable: its files are missing or damaged.
         """
-        predictor = self._predictors.get(source.artifact, lambda: _load_predictor(source))
-        return LoadedModel(predictor, self.load_log(source))
+        return self._predictors.get(source.artifact, lambda: _load_predictor(source))
 
     def load_log(self, source: LogSource) -> EventLog:
         """The log of a dataset.
@@ -150,6 +146,10 @@ class ModelCache:
         """
         revision = (source.dataset_id, source.dataset_revision)
         return self._logs.get(revision, lambda: self._open_log(source))
+
+    def forget_log(self, dataset_id: int, revision: int | None) -> None:
+        """Do not keep the log of an earlier revision."""
+        self._logs.forget((dataset_id, revision))
 
     def _open_log(self, source: LogSource) -> EventLog:
         try:
@@ -172,7 +172,7 @@ def _load_predictor(source: ModelSource) -> Predictor:
         logger.error("model version %d cannot be loaded", source.version, exc_info=error)
         raise Unavailable(
             f"the files of model version {source.version} of dataset {source.dataset_name!r} are "
-            "missing or damaged, so that it answers only what it has stored: train again, or PUT "
-            "the alias to another version",
+            "missing or damaged: train again, or PUT the alias (champion or other) to another "
+            "version",
             code="model_damaged",
         ) from error

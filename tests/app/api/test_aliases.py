@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -9,14 +10,19 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
 from app.db.tables import Dataset
+from app.settings import Settings
 from tests.app.domain.conftest import publish_one
+from tests.app.trained_shop import TrainedShop
 
 URL = "/v1/datasets/shop/aliases"
 
 
 @pytest.fixture(autouse=True)
-def versions(session_factory: sessionmaker[Session]) -> None:
+def versions(
+    session_factory: sessionmaker[Session], settings: Settings, trained_shop: TrainedShop
+) -> None:
     """A dataset with two versions, and one with none."""
+    copytree(trained_shop.artifact, settings.data_dir / "models/none")
     with transaction(session_factory) as session:
         dataset = Dataset(name="shop", time_zone="UTC", mapping={})
         session.add_all([dataset, Dataset(name="untrained", time_zone="UTC", mapping={})])

@@ -1,0 +1,63 @@
+"""From the body of a request to what is asked, and whether it makes sense."""
+
+from __future__ import annotations
+
+from app.api.predicting import invalid
+from app.api.prediction_schemas import MAX_ANSWERS, MAX_ENTITIES, PredictionRequest
+from app.domain.predictions import Basis, Question
+from app.domain.stored_predictions import Entity
+from model.tasks import EntityKind
+
+
+def question_of(body: PredictionRequest, basis: Basis) -> Question:
+    """What is asked, of a version that knows the tasks.
+
+    Raises:
+        Invalid: a task has no entities, entities have no task, or it is too large.
+    """
+    given, tasks = _given(body), basis.model.tasks
+    names = body.tasks or [name for name, task in tasks.items() if task.entity in given]
+    asked = [tasks[name] for name in dict.fromkeys(names)]
+    return _checked(Question(asked, given), basis.model.number)
+
+
+def _given(body: PredictionRequest) -> dict[EntityKind, list[Entity]]:
+    given: dict[EntityKind, list[Entity]] = {
+        "user": [Entity(user) for user in body.users],
+        "item": [Entity(item) for item in body.items],
+        "pair": [Entity(pair.user, pair.item) for pair in body.pairs],
+    }
+    return {kind: entities for kind, entities in given.items() if entities}
+
+
+def _checked(question: Question, version: int) -> Question:
+    """The question, if every task has entities, every entity a task, and it is not too large."""
+    kinds = {task.entity for task in question.tasks}
+    if not question.entities:
+        raise invalid("/body", "for whom? Give `users`, `items` or `pairs`")
+    for place, task in enumerate(question.tasks):
+        if task.entity not in question.entities:
+            raise invalid(
+                f"/body/tasks/{place}", f"task {task.name!r} is for {task.entity}s: give some"
+            )
+    for kind in question.entities:
+        if kind not in kinds:
+            raise invalid(
+                f"/body/{kind}s",
+                f"no task for {kind}s is asked (model version {version}): leave `{kind}s` out "
+                "or add such a task",
+            )
+    entities = sum(map(len, question.entities.values()))
+    if entities > MAX_ENTITIES:
+        raise invalid(
+            "/body",
+            f"{entities:,} entities are asked for; at most {MAX_ENTITIES:,} at once: ask in "
+            "several calls",
+        )
+    if question.size > MAX_ANSWERS:
+        raise invalid(
+            "/body",
+            f"{question.size:,} answers are asked; at most {MAX_ANSWERS:,} at once: ask in "
+            "several calls",
+        )
+    return question

@@ -1,0 +1,138 @@
+"""Single predictions that arrive together are computed together.
+
+What is asked in one turn of the event loop is scored as one batch in the next, without a timer: a
+lone request waits for nobody, many at once share what a batch costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from app.domain.predictions import CHUNK_ROWS, Basis
+from model.prediction import chunks
+from model.snapshots import Rows
+from model.tasks import Task
+
+INLINE_ROWS = 64
+"""More than so many together are scored in a thread."""
+
+
+class Single(NamedTuple):
+    """One task's answer for one entity.
+
+    Attributes:
+        point: what a ranking sorts by.
+        is_cold: whether nothing is known of the entity.
+        distribution: as JSON.
+    """
+
+    point: float
+    is_cold: bool
+    distribution: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    basis: Basis
+    task: Task
+    user: int
+    item: int
+    answer: asyncio.Future[Single]
+
+
+class Gatherer:
+    """Gathers what is asked in one event loop.
+
+    Args:
+        threads: where larger batches are scored.
+    """
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._waiting: list[_Asked] = []
+
+    def ask(self, basis: Basis, task: Task, user: int, item: int) -> asyncio.Future[Single]:
+        """One task's answer for one entity.
+
+        Args:
+            basis: what it is computed from.
+            task: one of the model's.
+            user: code, -1 for a task about items.
+            item: code, -1 for a task about users.
+        """
+        loop = asyncio.get_running_loop()
+        asked = _Asked(basis, task, user, item, loop.create_future())
+        if not self._waiting:
+            loop.call_soon(self._flush, loop)
+        self._waiting.append(asked)
+        return asked.answer
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        waiting, self._waiting = self._waiting, []
+        batches = defaultdict(list)
+        for asked in waiting:
+            basis = asked.basis
+            batches[id(basis.model), id(basis.dataset.log), asked.task.entity].append(asked)
+        for batch in batches.values():
+            if len(batch) <= INLINE_ROWS:
+                _tell(batch, *_tried(batch))
+            else:
+                found = loop.run_in_executor(self._threads, _tried, batch)
+                found.add_done_callback(partial(_tell_all, batch))
+
+
+def _tried(batch: Sequence[_Asked]) -> tuple[list[Single], Exception | None]:
+    try:
+        return _answered(batch), None
+    except Exception as error:  # noqa: BLE001 (told to all who wait)
+        return [], error
+
+
+def _tell_all(
+    batch: Sequence[_Asked], done: asyncio.Future[tuple[list[Single], Exception | None]]
+) -> None:
+    _tell(batch, *done.result())
+
+
+def _tell(batch: Sequence[_Asked], answers: list[Single], error: Exception | None) -> None:
+    for place, asked in enumerate(batch):
+        if asked.answer.done():  # whoever asked has gone away
+            continue
+        if error is None:
+            asked.answer.set_result(answers[place])
+        else:
+            asked.answer.set_exception(error)
+
+
+def _answered(batch: Sequence[_Asked]) -> list[Single]:
+    basis, kind = batch[0].basis, batch[0].task.entity
+    log, model = basis.dataset.log, basis.model
+    rows = Rows(
+        kind=kind,
+        users=np.array([asked.user for asked in batch], dtype=np.int64),
+        items=np.array([asked.item for asked in batch], dtype=np.int64),
+        cutoffs_us=np.array([asked.basis.cutoff_us for asked in batch], dtype=np.int64),
+    )
+    scorer = model.predictor.scorer(kind)
+    answers: list[Single | None] = [None] * len(batch)
+    for part in chunks(len(batch), CHUNK_ROWS):
+        read = model.reader.read(log, rows.take(part))
+        flat = scorer.score(read, log.base)
+        cold = read.is_cold.tolist()
+        places = defaultdict(list)
+        for row, asked in enumerate(batch[part]):
+            places[asked.task.name].append(row)
+        for name, own in places.items():
+            distribution = scorer.distribution(name, flat[own])
+            told = zip(own, distribution.point.tolist(), distribution.answers(), strict=True)
+            for row, point, document in told:
+                answers[part.start + row] = Single(point, cold[row], document)
+    return [answer for answer in answers if answer is not None]

@@ -1,0 +1,344 @@
+"""The datasets that this process serves, kept fresh beside the database.
+
+A request asks `find`, which looks at memory alone. What is not there is brought by `prepare`, in a
+thread. While there are requests, a thread looks for changes every `LOOK_S` seconds, by one small
+query on the counters of the served datasets; who comes after a pause waits for one such look. So a
+change that this process makes is seen by its next request (`look` is called before the change is
+answered), and one of another process a few hundredths of a second later. Models and logs are loaded
+beside what answers: a new one takes over when it is ready, and one that cannot be read does not.
+When the database is away, what is in memory goes on answering.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.engine import DATABASE_AWAY, transaction
+from app.db.tables import Dataset, ModelVersion
+from app.domain.aliases import find_version, list_aliases
+from app.domain.datasets import get_dataset
+from app.domain.model_versions import get_version
+from app.domain.predictions import choose_tasks
+from app.domain.predictors import LogSource, ModelCache, ModelSource, log_source_of, source_of
+from app.domain.served import ServedDataset, ServedModel
+from app.errors import Conflict, ServiceError, Unavailable
+from model.events.tail import LogWithTail
+
+LOOK_S = 0.04
+_IDLE_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the database says of a dataset."""
+
+    source: LogSource
+    changes: int
+    aliases: dict[str, int]
+
+
+class Serving:
+    """Serves datasets by name. All methods but `find` may take long, and are for threads.
+
+    Args:
+        sessions: the database.
+        data_dir: where the files are.
+        models: loads models and logs.
+        capacity: how many models are kept ready; the least recently used goes first.
+    """
+
+    def __init__(
+        self, sessions: sessionmaker[Session], data_dir: Path, models: ModelCache, capacity: int
+    ) -> None:
+        self._sessions = sessions
+        self._data_dir = data_dir
+        self._models = models
+        self._capacity = capacity
+        self._served: dict[str, ServedDataset] = {}
+        self._changing = threading.RLock()
+        self._looking = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
+        self._pending: dict[tuple[int, int], Future[None]] = {}
+        self._loader = ThreadPoolExecutor(1, "loader")
+        self._used_s = float("-inf")
+        self._awake, self._closed = threading.Event(), threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def find(self, name: str) -> ServedDataset | None:
+        """The dataset of this name, if it is served and was looked at lately."""
+        now_s = time.monotonic()
+        is_watched = now_s - self._used_s < _IDLE_S
+        self._used_s = now_s
+        return self._served.get(name) if is_watched and self._awake.is_set() else None
+
+    def prepare(self, name: str, version: str, tasks: Sequence[str] = ()) -> ServedDataset:
+        """The same, ready to answer by a version.
+
+        Args:
+            name: of the dataset.
+            version: a number or an alias.
+            tasks: what is to be predicted.
+
+        Raises:
+            NotFound: there is no such dataset, version or alias, or the version knows no such task.
+            NotTrained: the dataset has no trained model at all.
+            Unavailable: the files of model or log are missing or damaged.
+        """
+        self._wake()
+        with self._changing:
+            opening = self._opening.setdefault(name, threading.Lock())
+        with opening:
+            served = self._served.get(name)
+            if served is not None and served.model(version) is not None:
+                return served
+            with transaction(self._sessions, write=False) as session:
+                dataset = get_dataset(session, name)
+                chosen = find_version(session, dataset, version, tasks)
+                choose_tasks(session, dataset, chosen, tasks)
+                source = source_of(session, dataset, chosen, self._data_dir)
+                facts = self._facts_of(session, dataset)
+            if served is None or served.dataset_id != dataset.id:
+                self._open(facts)
+            self._make_ready(source)
+            served = self._change(source, lambda state: state.pointed(facts.aliases))
+        # Deleted meanwhile: then this says so.
+        return served or self.prepare(name, version, tasks)
+
+    def refuse_tasks(self, name: str, number: int, tasks: Sequence[str]) -> None:
+        """Say why a version does not answer tasks that it does not know.
+
+        Raises:
+            NotFound: see `choose_tasks`.
+        """
+        with transaction(self._sessions, write=False) as session:
+            dataset = get_dataset(session, name)
+            choose_tasks(session, dataset, get_version(session, dataset, number), tasks)
+
+    def check(self, name: str, number: int) -> None:
+        """Load a version, so that it is ready when an alias is moved to it.
+
+        Raises:
+            NotFound: there is no such dataset or version.
+            Conflict: its files are missing or damaged.
+        """
+        with transaction(self._sessions, write=False) as session:
+            dataset = get_dataset(session, name)
+            version = get_version(session, dataset, number)
+            source = source_of(session, dataset, version, self._data_dir)
+        try:
+            self._make_ready(source)
+        except Unavailable as error:
+            raise Conflict(
+                f"the alias stays where it is: {error.detail}", code=error.code
+            ) from error
+
+    def settled(self, name: str) -> ServedDataset | None:
+        """The dataset once all that was imported by now is in its log."""
+        self.look()
+        with self._changing:
+            pending = list(self._pending.values())
+        for future in pending:
+            future.result()
+        return self._served.get(name)
+
+    def look(self) -> None:
+        """Look for changes in the database, once."""
+        with self._looking:
+            served = {state.dataset_id: state for state in self._served.values()}
+            if served:
+                try:
+                    self._look_at(served)
+                except DATABASE_AWAY as error:
+                    logger.warning("no look for changes, going on with what is known: %s", error)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._closed.set()
+        self._awake.set()
+        self._loader.shutdown(wait=False, cancel_futures=True)
+        if self._watcher is not None:
+            self._watcher.join()
+
+    def _look_at(self, served: dict[int, ServedDataset]) -> None:
+        query = select(Dataset.id, Dataset.changes).where(Dataset.id.in_(served))
+        with transaction(self._sessions, write=False) as session:
+            found = {row.id: row.changes for row in session.execute(query)}
+            changed = [state for key, state in served.items() if found.get(key) != state.changes]
+            facts = {}
+            for state in changed:
+                dataset = session.get(Dataset, state.dataset_id)
+                if dataset is not None:
+                    facts[state.dataset_id] = self._facts_of(session, dataset)
+        for state in changed:
+            if state.dataset_id in facts:
+                self._learn(facts[state.dataset_id])
+            else:
+                self._forget(state)
+
+    def _learn(self, facts: _Facts) -> None:
+        """Take over what has changed; what takes long is begun."""
+        source = facts.source
+        state = self._change(
+            source, lambda state: replace(state, changes=facts.changes).pointed(facts.aliases)
+        )
+        if state is None:
+            return
+        if state.revision != source.dataset_revision:
+            self._begin(source.dataset_id, -1, partial(self._open_again, source))
+        for number in set(facts.aliases.values()) - set(state.models):
+            if self._points_elsewhere(state, facts.aliases, number):
+                self._begin(source.dataset_id, number, partial(self._load, source, number))
+
+    @staticmethod
+    def _points_elsewhere(state: ServedDataset, wanted: dict[str, int], number: int) -> bool:
+        """Whether a version answers in the place of this one, until this one is ready."""
+        return any(
+            state.aliases[alias] != number for alias, target in wanted.items() if target == number
+        )
+
+    def _load(self, log_source: LogSource, number: int) -> None:
+        query = select(ModelVersion).where(
+            ModelVersion.dataset_id == log_source.dataset_id, ModelVersion.number == number
+        )
+        with transaction(self._sessions, write=False) as session:
+            version = session.scalar(query)
+            dataset = session.get(Dataset, log_source.dataset_id)
+            if version is None or dataset is None:
+                return
+            source = source_of(session, dataset, version, self._data_dir)
+            aliases = self._facts_of(session, dataset).aliases
+        self._make_ready(source)
+        self._change(source, lambda state: state.pointed(aliases))
+
+    def _open(self, facts: _Facts) -> None:
+        log = self._models.load_log(facts.source)
+        source = facts.source
+        with self._changing:
+            self._served[source.dataset_name] = ServedDataset(
+                dataset_id=source.dataset_id,
+                name=source.dataset_name,
+                changes=facts.changes,
+                revision=source.dataset_revision,
+                log=LogWithTail(log),
+                aliases=facts.aliases,
+                models={},
+            )
+
+    def _open_again(self, source: LogSource) -> None:
+        """The log of another revision, and the models ready for it."""
+        log = self._models.load_log(source)
+        state = self._served.get(source.dataset_name)
+        before = None if state is None else state.revision
+        ready = [] if state is None else list(state.models.values())
+        models = {model.number: model.over(log) for model in ready}
+
+        def changed(state: ServedDataset) -> ServedDataset:
+            late = {n: m for n, m in state.models.items() if n not in models}
+            models.update({n: model.over(log) for n, model in late.items()})
+            return replace(
+                state, revision=source.dataset_revision, log=LogWithTail(log), models=models
+            )
+
+        if self._change(source, changed) is not None and before != source.dataset_revision:
+            self._models.forget_log(source.dataset_id, before)
+
+    def _make_ready(self, source: ModelSource) -> None:
+        predictor = self._models.load_predictor(source)
+        while True:
+            state = self._served.get(source.dataset_name)
+            if state is None or state.dataset_id != source.dataset_id:
+                return
+            if source.version in state.models:
+                return
+            log = state.log.base
+            # Outside the lock: it is slow.
+            model = ServedModel.of(source.version, source.tasks, predictor, log)
+            with self._changing:
+                state = self._served.get(source.dataset_name)
+                if state is not None and state.log.base is log:
+                    self._served[source.dataset_name] = state.with_model(model)
+                    self._make_room()
+                    return
+
+    def _make_room(self) -> None:
+        with self._changing:
+            ready = [(s, m) for s in self._served.values() for m in s.models.values()]
+            ready.sort(key=lambda one: one[1].used[0])
+            for state, model in ready[: max(0, len(ready) - self._capacity)]:
+                left = self._served[state.name].without_model(model.number)
+                self._served[state.name] = left
+                if not left.models:
+                    del self._served[state.name]
+
+    def _change(
+        self, source: LogSource, change: Callable[[ServedDataset], ServedDataset]
+    ) -> ServedDataset | None:
+        """Put another state in the place of the one that is there, if that is of the dataset."""
+        with self._changing:
+            state = self._served.get(source.dataset_name)
+            if state is None or state.dataset_id != source.dataset_id:
+                return None
+            self._served[source.dataset_name] = changed = change(state)
+            return changed
+
+    def _forget(self, state: ServedDataset) -> None:
+        with self._changing:
+            now = self._served.get(state.name)
+            if now is not None and now.dataset_id == state.dataset_id:
+                del self._served[state.name]
+
+    def _facts_of(self, session: Session, dataset: Dataset) -> _Facts:
+        aliases = {found.alias.name: found.version for found in list_aliases(session, dataset)}
+        return _Facts(log_source_of(session, dataset, self._data_dir), dataset.changes, aliases)
+
+    def _begin(self, dataset_id: int, what: int, work: Callable[[], None]) -> None:
+        """Do it in the loader's thread, unless it is being done."""
+
+        def done() -> None:
+            try:
+                work()
+            except ServiceError as error:
+                logger.error("going on with what answers: %s", error.detail)
+            except Exception:
+                logger.exception("going on with what answers")
+            finally:
+                with self._changing:
+                    self._pending.pop((dataset_id, what), None)
+
+        with self._changing:
+            if (dataset_id, what) not in self._pending and not self._closed.is_set():
+                self._pending[dataset_id, what] = self._loader.submit(done)
+
+    def _wake(self) -> None:
+        """Have the watcher look from now on, and look once if it did not."""
+        with self._changing:
+            self._used_s = time.monotonic()
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+                self._watcher.start()
+        if not self._awake.is_set():
+            self.look()
+            self._awake.set()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(LOOK_S):
+            if time.monotonic() - self._used_s > _IDLE_S:
+                self._awake.clear()
+                self._awake.wait()
+            else:
+                try:
+                    self.look()
+                except Exception:
+                    logger.exception("the look for changes failed")
