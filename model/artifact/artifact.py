@@ -2,7 +2,7 @@
 
     manifest.json        format version, SHA-256 and size of every other file
     model.json           tasks, plan, how each task is served, report, task graph
-    weights.safetensors  the network's weights and the baselines' coefficients
+    weights.safetensors  the network's weights, the baselines' coefficients, and some training rows
     network_<kind>.onnx  the forward pass of one entity kind
 
 Nothing in it is executed on loading (no pickle). It holds no optimizer and no self-supervised
@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,7 @@ from model.snapshots import SeasonalNaive, SnapshotPlan
 from model.tasks import EntityKind, Task
 
 FORMAT_VERSION = 2
+_Array = NDArray[np.generic]
 _BASELINE_FIELDS = ("climatology", "features", "mean", "spread", "weights")
 
 
@@ -87,12 +89,14 @@ class Artifact:
         weights: the network's state by name.
         baselines: per entity kind.
         networks: the ONNX bytes per entity kind.
+        background: what the networks were fed with for some training rows, per entity kind.
     """
 
     description: Description
     weights: dict[str, NDArray[np.generic]]
     baselines: dict[EntityKind, Baselines]
     networks: dict[EntityKind, bytes]
+    background: dict[EntityKind, dict[str, NDArray[np.generic]]]
 
     def layout(self, entity: EntityKind) -> Layout:
         """The order of an entity kind's tasks."""
@@ -104,12 +108,7 @@ class Artifact:
         Raises:
             InvalidArtifact: weights are missing.
         """
-        prefix = f"kinds.{entity}.joint."
-        weights = {
-            name.removeprefix(prefix): array
-            for name, array in self.weights.items()
-            if name.startswith(prefix)
-        }
+        weights = _under(f"kinds.{entity}.joint.", self.weights)
         try:
             return JointCorrection.of_weights(self.layout(entity), weights)
         except KeyError as error:
@@ -144,6 +143,8 @@ class Artifact:
         for entity, baselines in self.baselines.items():
             for field in _BASELINE_FIELDS:
                 tensors[f"baselines.{entity}.{field}"] = getattr(baselines, field)
+        for entity, arrays in self.background.items():
+            tensors |= {f"background.{entity}.{name}": array for name, array in arrays.items()}
         return {
             "model.json": self.description.model_dump_json(indent=1).encode(),
             "weights.safetensors": save_tensors(
@@ -165,11 +166,7 @@ class Artifact:
             tensors = load_tensors(files["weights.safetensors"])
             return cls(
                 description=description,
-                weights={
-                    name.removeprefix("network."): array
-                    for name, array in tensors.items()
-                    if name.startswith("network.")
-                },
+                weights=_under("network.", tensors),
                 baselines={
                     entity: Baselines(
                         **{f: tensors[f"baselines.{entity}.{f}"] for f in _BASELINE_FIELDS}
@@ -177,11 +174,23 @@ class Artifact:
                     for entity in description.tasks
                 },
                 networks={entity: files[f"network_{entity}.onnx"] for entity in description.tasks},
+                background={
+                    entity: _under(f"background.{entity}.", tensors) for entity in description.tasks
+                },
             )
         except (KeyError, ValidationError, SafetensorError) as error:
             raise InvalidArtifact(
                 f"the model in {path} is not complete ({error}): train it again"
             ) from error
+
+
+def _under(prefix: str, arrays: Mapping[str, _Array]) -> dict[str, _Array]:
+    """The arrays whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _manifest(files: dict[str, bytes]) -> bytes:

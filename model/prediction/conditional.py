@@ -139,7 +139,15 @@ class Conditional:
             UnknownTask: a name is not one of this kind's tasks.
             InvalidOutcome: a value cannot be, alone or beside the others.
         """
-        return self._given(read_outcomes(self.layout, outcomes, self._least_amounts))
+        return self.known(read_outcomes(self.layout, outcomes, self._least_amounts))
+
+    def known(self, stated: Sequence[Stated]) -> Given:
+        """The same from outcomes that were read before."""
+        return Given(
+            stated=tuple(stated),
+            labels_T=labels_of(self.layout, stated, self._scales),
+            implications=Implications(stated, self._least_amounts),
+        )
 
     def score(self, read: ReadRows, log: EventLog) -> Scored:
         """What is served of R rows when nothing is known."""
@@ -184,15 +192,8 @@ class Conditional:
         """(R,) of each outcome, given those before it."""
         terms = {}
         for number, one in enumerate(chain):
-            given = self._given(chain[:number])
+            given = self.known(chain[:number])
             parameters = self.parameters(scored, given)
             distribution = self.distribution(one.task.name, parameters, given)
             terms[one.task.name] = distribution.log_probability(one.value)
         return terms
-
-    def _given(self, stated: Sequence[Stated]) -> Given:
-        return Given(
-            stated=tuple(stated),
-            labels_T=labels_of(self.layout, stated, self._scales),
-            implications=Implications(stated, self._least_amounts),
-        )

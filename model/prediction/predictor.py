@@ -17,8 +17,10 @@ from model.distributions import Distribution
 from model.errors import UnknownEntity, UnknownTask
 from model.evaluation import Report, TaskGraph
 from model.events import Entities, EventLog, to_microseconds
+from model.prediction.background import Background
 from model.prediction.candidates import candidate_pairs
 from model.prediction.conditional import Conditional, Joint
+from model.prediction.explanation import Explainer, Explanation
 from model.prediction.outcomes import Outcome
 from model.prediction.scorer import Scorer
 from model.snapshots import Rows, SnapshotReader, reader_of
@@ -113,6 +115,27 @@ class Predictor:
             self._conditionals[kind] = Conditional(self.artifact, self.scorer(kind))
         return self._conditionals[kind]
 
+    def explainer(self, kind: EntityKind) -> Explainer:
+        """What explains its predictions of users, of items or of pairs."""
+        arrays = self.artifact.background[kind]
+        background = Background(self.artifact.description.plan, kind, arrays)
+        return Explainer(self.conditional(kind), background)
+
+    def explain(
+        self,
+        log: EventLog,
+        tasks: Sequence[str],
+        entity: str | tuple[str, str],
+        cutoff_at: datetime | None = None,
+        given: Mapping[str, Outcome] | None = None,
+    ) -> dict[str, Explanation]:
+        """What makes the predictions of some tasks for one user, item or pair; see `predict`."""
+        kind = self._kind_of(tasks, ("user", "item", "pair"))
+        rows = self._rows(log, kind, [entity], cutoff_at)
+        known = self.conditional(kind).given(given or {})
+        known.check_asked(tasks)
+        return self.explainer(kind).explain(self.reader(log).read(rows), log, tasks, known)
+
     def reader(self, log: EventLog) -> SnapshotReader:
         """Reads a log as the model sees it; the last log's is kept, since its indices are dear."""
         kept = self._kept_reader
@@ -184,10 +207,7 @@ class Predictor:
             InvalidOutcome: an outcome cannot be, alone or beside the others.
         """
         kind = self._kind_of(list(outcomes), ("user", "item", "pair"))
-        if kind == "pair":
-            rows = self._pair_rows(log, entities, cutoff_at)  # type: ignore[arg-type]
-        else:
-            rows = self._entity_rows(log, kind, entities, cutoff_at)  # type: ignore[arg-type]
+        rows = self._rows(log, kind, entities, cutoff_at)
         conditional = self.conditional(kind)
         stated = conditional.given(outcomes)
         return conditional.joint(conditional.score(self.reader(log).read(rows), log), stated)
@@ -202,6 +222,17 @@ class Predictor:
             self.artifact.description.config.lookback_days,
         )
         return list(zip(log.users.ids[users], log.items.ids[items], strict=True))
+
+    def _rows(
+        self,
+        log: EventLog,
+        kind: EntityKind,
+        entities: Sequence[str | tuple[str, str]],
+        cutoff_at: datetime | None,
+    ) -> Rows:
+        if kind == "pair":
+            return self._pair_rows(log, entities, cutoff_at)  # type: ignore[arg-type]
+        return self._entity_rows(log, kind, entities, cutoff_at)  # type: ignore[arg-type]
 
     def _entity_rows(
         self, log: EventLog, kind: EntityKind, ids: Sequence[str], cutoff_at: datetime | None

@@ -17,6 +17,7 @@ from model.events import EventLog, to_datetime
 from model.network import SSMTLNetwork
 from model.snapshots import FoldPart, final_part, folds, least_amounts, watermark_us
 from model.tasks import Task
+from model.training.background import background_rows
 from model.training.export import export_network
 from model.training.fingerprint import fingerprint_of
 from model.training.fold import Announce, FoldResult, run_fold
@@ -150,6 +151,9 @@ def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepare
             for entity, layout in network.layouts.items()
         },
         networks={entity: content for entity, (content, _) in exported.items()},
+        background={
+            entity: background_rows(prepared.training[entity]) for entity in network.layouts
+        },
     )
 
 
