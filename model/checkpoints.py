@@ -90,7 +90,7 @@ class CheckpointFolder:
         number = int(before[-1].stem) + 1 if before else 1
         unfinished = self._folder / f"{number:06d}{_UNFINISHED}"
         try:
-            _write_durably(unfinished, content)
+            write_durably(unfinished, _FORMAT, _checksum(content), content)
             unfinished.replace(self._folder / f"{number:06d}{_SUFFIX}")
             _sync_folder(self._folder)
         except OSError:
@@ -117,10 +117,10 @@ class CheckpointFolder:
         )
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, *content: bytes) -> None:
+    """Write a file; when this returns it is on the disk, its name may not be."""
     with path.open("wb") as file:
-        file.write(_FORMAT + _checksum(content))
-        file.write(content)
+        file.writelines(content)
         file.flush()
         os.fsync(file.fileno())
 
