@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     checkpoint_s: float = Field(
         default=60.0,
         gt=0,
-        description="how much work a training may lose at most; it keeps a checkpoint after every "
-        "epoch, and so often within a long one",
+        description="how much of its training a job may lose at most; it keeps a checkpoint after "
+        "every epoch, and so often within a long one",
     )
     pulse_file: Path | None = Field(
         default=None,
