@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.db.migrate import upgrade
 from app.logs import configure_logging
@@ -32,11 +33,16 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, *, handlers: Mapping[str, str] = HANDLERS) -> None:
+def serve(
+    settings: Settings,
+    *,
+    handlers: Mapping[str, str] = HANDLERS,
+    build: Callable[[Settings], FastAPI] = create_app,
+) -> None:
     """Migrate the database and serve until SIGTERM or SIGINT; a running job is handed back."""
     configure_logging(settings.log_level)
     upgrade(settings.resolved_database_url)
-    app = create_app(settings)
+    app = build(settings)
     stopping: threading.Event = app.state.stopping
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal once more when it has shut down; the worker still needs us then.

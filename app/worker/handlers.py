@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 HANDLERS = {
     "training": "app.worker.training:train",
-    "prediction": "app.worker.scoring:score",
     "retention": "app.worker.retention:clean",
 }
 """Import string of the handler by the job's kind."""

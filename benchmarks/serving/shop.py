@@ -6,6 +6,7 @@ that the service takes by default.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,22 +26,6 @@ HASTE = Config(
     bootstrap=2,
 )
 
-
-@dataclass(frozen=True)
-class Size:
-    """How large the shop is."""
-
-    users: int
-    items: int
-    days: int
-
-    @property
-    def word(self) -> str:
-        """Part of a file's name."""
-        return f"{self.users}-{self.items}-{self.days}"
-
-
-FULL = Size(users=100_000, items=50_000, days=150)
 
 TASKS: tuple[Task, ...] = (
     Task(name="buys_7d", entity="user", target=Occurs(event_type="purchase"), horizon_days=7),
@@ -69,15 +54,57 @@ TASKS: tuple[Task, ...] = (
     Task(name="meets_7d", entity="pair", target=Occurs(event_type="view"), horizon_days=7),
     Task(name="takes_14d", entity="pair", target=Occurs(event_type="purchase"), horizon_days=14),
 )
+
+
+@dataclass(frozen=True)
+class Shop:
+    """How large the shop is, what is asked of it, and how the model is trained."""
+
+    users: int = 100_000
+    items: int = 50_000
+    days: int = 150
+    tasks: tuple[Task, ...] = TASKS
+    config: Config = HASTE
+
+    @property
+    def size(self) -> str:
+        """Part of a file's name."""
+        return f"{self.users}-{self.items}-{self.days}"
+
+    def to_json(self) -> str:
+        """For a process of its own."""
+        return json.dumps(
+            {
+                "users": self.users,
+                "items": self.items,
+                "days": self.days,
+                "tasks": [task.model_dump(mode="json") for task in self.tasks],
+                "config": self.config.model_dump(mode="json"),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Shop:
+        """What `to_json` gave."""
+        told = json.loads(text)
+        tasks = tuple(Task.model_validate(task) for task in told.pop("tasks"))
+        return cls(tasks=tasks, config=Config.model_validate(told.pop("config")), **told)
+
+    def write_tables(self, folder: Path) -> None:
+        """Simulate it; a Parquet file for each of `TABLES`."""
+        shop = simulate_shop(self.users, self.items, self.days)
+        folder.mkdir(parents=True)
+        pq.write_table(shop.events_arrow, folder / "events.parquet")
+        shop.users.to_parquet(folder / "users.parquet", index=False)
+        shop.items.to_parquet(folder / "items.parquet", index=False)
+
+
 DATASET = "shop"
 ASKED = "buys_7d"
 """The task of the single predictions."""
+BATCH_ROWS = 10_000
 
 
-def write_tables(folder: Path, size: Size) -> None:
-    """Simulate the shop; a Parquet file for each of `TABLES`."""
-    shop = simulate_shop(size.users, size.items, size.days)
-    folder.mkdir(parents=True)
-    pq.write_table(shop.events_arrow, folder / "events.parquet")
-    shop.users.to_parquet(folder / "users.parquet", index=False)
-    shop.items.to_parquet(folder / "items.parquet", index=False)
+def batch_body(users: list[str]) -> dict[str, object]:
+    """A call for many users."""
+    return {"tasks": [ASKED], "users": users}

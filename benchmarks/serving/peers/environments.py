@@ -1,0 +1,45 @@
+"""Virtual environments of the peers, made once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.measuring import ROOT
+
+MODEL_NEEDS = (
+    "numba",
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "safetensors",
+    "scipy",
+    "tzdata",
+)
+"""What the prediction path of `model` imports."""
+
+
+def environment(folder: Path, package: str) -> Path:
+    """The folder of commands of an environment that has a peer; made if it is not there."""
+    pinned = _pinned()
+    word = hashlib.sha256(repr(pinned).encode()).hexdigest()[:12]
+    path = folder / f"venv-{package}-{word}"
+    commands = path / "bin"
+    is_whole = path / "installed"
+    if not is_whole.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(path)], check=True)
+        install = [str(commands / "python"), "-m", "pip", "install", "--quiet"]
+        install += ["--disable-pip-version-check", package, *pinned]
+        subprocess.run(install, check=True)
+        is_whole.touch()
+    return commands
+
+
+def _pinned() -> list[str]:
+    """What the model needs, at our versions; the rest of a peer is free to choose its own."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line.partition("==")[0] in MODEL_NEEDS]
