@@ -59,14 +59,42 @@ def local_minutes(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int3
         return (time_us // _MINUTE_US).astype(np.int32)
     starts = _quarter_starts(time_us)
     utc = time_us[starts] // _QUARTER_US * _QUARTER_US
-    local = pd.DatetimeIndex(utc.astype("datetime64[us]"), tz="UTC").tz_convert(time_zone)
-    offsets = local.tz_localize(None).astype("int64").to_numpy() - utc
+    offsets = _local_us(utc, time_zone) - utc
     if COMPILED:
         minutes = np.empty(len(time_us), dtype=np.int32)
         _put_minutes(np.asarray(time_us), starts, np.asarray(offsets), minutes)
         return minutes
     shifted = time_us + np.repeat(offsets, np.diff(starts, append=len(time_us)))
     return (shifted // _MINUTE_US).astype(np.int32)
+
+
+class LocalClock:
+    """The shop's clock over some stretch of time, looked up once for each quarter of an hour.
+
+    Args:
+        first_us: the earliest time that is asked for.
+        last_us: the latest.
+        time_zone: IANA name.
+    """
+
+    def __init__(self, first_us: int, last_us: int, time_zone: str) -> None:
+        self._first_quarter = first_us // _QUARTER_US
+        self._ahead_us: NDArray[np.int64] | None = None
+        if time_zone != "UTC":
+            utc = np.arange(self._first_quarter, last_us // _QUARTER_US + 1) * _QUARTER_US
+            self._ahead_us = _local_us(utc, time_zone) - utc
+
+    def minutes(self, time_us: NDArray[np.int64]) -> NDArray[np.int32]:
+        """As `local_minutes`, of times in any order."""
+        if self._ahead_us is not None:
+            time_us = time_us + self._ahead_us[time_us // _QUARTER_US - self._first_quarter]
+        return (time_us // _MINUTE_US).astype(np.int32)
+
+
+def _local_us(utc_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
+    """What the shop's clocks show, as if they showed UTC."""
+    local = pd.DatetimeIndex(utc_us.astype("datetime64[us]"), tz="UTC").tz_convert(time_zone)
+    return local.tz_localize(None).astype("int64").to_numpy()
 
 
 def _quarter_starts(time_us: NDArray[np.int64]) -> NDArray[np.int64]:

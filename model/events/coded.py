@@ -1,19 +1,29 @@
-"""A log from columns whose ids and types are codes already: batch by batch, in bounded memory."""
+"""A log from columns whose ids and types are codes already: batch by batch, in bounded memory.
+
+The log is packed, so that snapshots of many entities can be read without an index of all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED, compiled
 from model.errors import InvalidEvents
-from model.events.amounts import Amounts
+from model.events.amounts import MAX_AMOUNT, UNIT_STEP, Amounts
+from model.events.calendar import LocalClock
 from model.events.entities import Entities
 from model.events.frames import check_type_names, check_zone
-from model.events.log import EventLog
+from model.events.log import ROW_COLUMNS, EventLog
 from model.events.ordering import TIE_COLUMNS, tie_order, tied
+from model.events.packed import PACKED_EVENT, Packed, PackedEvents
+
+_SURELY_ALLOWED = 0.99 * MAX_AMOUNT
+_EARLIEST_US = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -65,21 +75,22 @@ def log_of_coded(
     """
     check_zone(time_zone)
     check_type_names(list(event_types))
-    columns = _Columns.empty(rows)
+    known = (len(users), len(items), len(event_types))
+    events = np.empty(rows, dtype=PACKED_EVENT)
     has_value = has_quantity = False
     start = 0
     for batch in batches:
-        _check_codes(batch, len(users), len(items), len(event_types))
-        _check_order(batch, columns.time_us[start - 1] if start else None)
-        nothing = np.full(len(batch), np.nan)
-        amounts = Amounts.of(batch.quantity, batch.price, nothing)
-        has_value |= amounts.has_value
-        has_quantity |= amounts.has_quantity
-        columns.put(slice(start, start + len(batch)), batch, amounts)
-        start += len(batch)
+        newest_us = int(events["time_us"][start - 1]) if start else _EARLIEST_US
+        stop = start + len(batch)
+        told = _put(batch, events[start:stop], newest_us, known)
+        has_value |= told.has_value
+        has_quantity |= told.has_quantity
+        start = stop
     if start != rows:
         raise InvalidEvents(f"the batches have {start} events, not {rows}")
-    columns.break_ties()
+    _break_ties(events)
+    columns = {name: events[name] for name in ROW_COLUMNS}
+    first_us, last_us = (int(events["time_us"][n]) if rows else 0 for n in (0, -1))
     return EventLog(
         users=users,
         items=items,
@@ -87,46 +98,109 @@ def log_of_coded(
         time_zone=time_zone,
         has_value=has_value,
         has_quantity=has_quantity,
-        **{field.name: getattr(columns, field.name) for field in fields(columns)},
+        has_time=True,
+        columns={},
+        packed=PackedEvents(events, LocalClock(first_us, last_us, time_zone)),
+        **columns,
     )
 
 
 @dataclass(frozen=True)
-class _Columns:
-    user: NDArray[np.int32]
-    item: NDArray[np.int32]
-    time_us: NDArray[np.int64]
-    event_type: NDArray[np.int16]
-    units: NDArray[np.float64]
-    price_cents: NDArray[np.int64]
-    value_cents: NDArray[np.int64]
+class _Told:
+    """What a batch gives of amounts."""
 
-    @classmethod
-    def empty(cls, rows: int) -> _Columns:
-        return cls(
-            user=np.empty(rows, dtype=np.int32),
-            item=np.empty(rows, dtype=np.int32),
-            time_us=np.empty(rows, dtype=np.int64),
-            event_type=np.empty(rows, dtype=np.int16),
-            units=np.empty(rows, dtype=np.float64),
-            price_cents=np.empty(rows, dtype=np.int64),
-            value_cents=np.empty(rows, dtype=np.int64),
+    has_value: bool
+    has_quantity: bool
+
+
+def _put(batch: CodedEvents, events: Packed, newest_us: int, known: tuple[int, int, int]) -> _Told:
+    """Write a batch to its place, if nothing is wrong with it.
+
+    Args:
+        batch: n events.
+        events: (n,) their place.
+        newest_us: the time of the event before.
+        known: how many users, items and event types there are.
+    """
+    if len(events) != len(batch):  # more than was said
+        return _Told(has_value=False, has_quantity=False)
+    if COMPILED:
+        is_right, has_value, has_quantity = _write(
+            batch.user,
+            batch.item,
+            batch.time_us,
+            batch.event_type,
+            batch.quantity,
+            batch.price,
+            newest_us,
+            known,
+            events,
         )
+        if is_right:
+            return _Told(bool(has_value), bool(has_quantity))
+    _check_codes(batch, *known)
+    _check_order(batch, newest_us)
+    amounts = Amounts.of(batch.quantity, batch.price, np.full(len(batch), np.nan))
+    for name in ("user", "item", "time_us", "event_type"):
+        events[name] = getattr(batch, name)
+    for name in ("units", "price_cents", "value_cents"):
+        events[name] = getattr(amounts, name)
+    return _Told(amounts.has_value, amounts.has_quantity)
 
-    def break_ties(self) -> None:
-        """Put the events of one moment in order."""
-        places = tied(self.time_us)
-        if len(places):
-            ties = [getattr(self, name)[places] for name in TIE_COLUMNS]
-            order = tie_order(self.time_us[places], ties)
-            for column, numbers in zip(TIE_COLUMNS, ties, strict=True):
-                getattr(self, column)[places] = numbers[order]
 
-    def put(self, rows: slice, batch: CodedEvents, amounts: Amounts) -> None:
-        for name in ("user", "item", "time_us", "event_type"):
-            getattr(self, name)[rows] = getattr(batch, name)
-        for name in ("units", "price_cents", "value_cents"):
-            getattr(self, name)[rows] = getattr(amounts, name)
+@compiled
+def _write(
+    user: NDArray[np.integer],
+    item: NDArray[np.integer],
+    time_us: NDArray[np.int64],
+    event_type: NDArray[np.integer],
+    quantity: NDArray[np.float64],
+    price: NDArray[np.float64],
+    newest_us: int,
+    known: tuple[int, int, int],
+    events: Packed,
+) -> tuple[bool, bool, bool]:
+    """Says whether nothing is wrong; what is, is looked for without hurry.
+
+    The amounts are those of `Amounts.of`.
+    """
+    has_value = has_quantity = False
+    for n in range(len(time_us)):
+        units, cents, value_cents = 1.0, -1.0, 0.0
+        if not np.isnan(quantity[n]):
+            has_quantity = True
+            units = np.rint(quantity[n] / UNIT_STEP) * UNIT_STEP
+        if not np.isnan(price[n]):
+            cents = np.rint(price[n] * 100)
+        value = quantity[n] * price[n]
+        if not np.isnan(value):
+            has_value = True
+            value_cents = np.rint(value * 100)
+        largest = max(abs(units), abs(cents) / 100, abs(value_cents) / 100)
+        is_known = (
+            -1 <= user[n] < known[0] and -1 <= item[n] < known[1] and 0 <= event_type[n] < known[2]
+        )
+        is_late = time_us[n] < newest_us
+        if not is_known or is_late or largest > _SURELY_ALLOWED or (user[n] < 0 and item[n] < 0):
+            return False, False, False
+        newest_us = time_us[n]
+        event: Any = events[n]
+        event.user = user[n]
+        event.item = item[n]
+        event.time_us = time_us[n]
+        event.event_type = event_type[n]
+        event.units = units
+        event.price_cents = np.int64(cents)
+        event.value_cents = np.int64(value_cents)
+    return True, has_value, has_quantity
+
+
+def _break_ties(events: Packed) -> None:
+    """Put the events of one moment in order."""
+    places = tied(events["time_us"])
+    if len(places):
+        some = events[places]
+        events[places] = some[tie_order(some["time_us"], [some[name] for name in TIE_COLUMNS])]
 
 
 def _check_codes(batch: CodedEvents, users: int, items: int, types: int) -> None:
@@ -140,8 +214,8 @@ def _check_codes(batch: CodedEvents, users: int, items: int, types: int) -> None
         raise InvalidEvents("an event has neither a user nor an item: give at least one")
 
 
-def _check_order(batch: CodedEvents, newest_us: int | None) -> None:
+def _check_order(batch: CodedEvents, newest_us: int) -> None:
     times = batch.time_us
-    is_late = len(times) > 0 and newest_us is not None and times[0] < newest_us
+    is_late = len(times) > 0 and times[0] < newest_us
     if is_late or bool((times[1:] < times[:-1]).any()):
         raise InvalidEvents("the events are not in the order of time: sort them first")

@@ -66,12 +66,16 @@ def _count(codes: NDArray[np.integer[Any]], counts: NDArray[np.int64]) -> None:
 
 
 def grouped(
-    codes: NDArray[np.integer[Any]], group_of: NDArray[np.int64], groups: int
+    codes: NDArray[np.integer[Any]],
+    counts: NDArray[np.int64],
+    group_of: NDArray[np.int64],
+    groups: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
     """The rows of each group of entities.
 
     Args:
         codes: (rows,) entity of each row, -1 for none.
+        counts: (entities,) from `counted_events`.
         group_of: (entities,)
         groups: how many there are.
 
@@ -79,36 +83,30 @@ def grouped(
         offsets (groups + 1,), and the rows of the first group, of the second and so on; ascending
         in each.
     """
+    offsets = np.zeros(groups + 1, dtype=np.int64)
+    np.add.at(offsets, group_of + 1, counts)
+    np.cumsum(offsets, out=offsets)
     if COMPILED:
         narrow = np.int32 if len(codes) < 2**31 else np.int64
-        rows: NDArray[np.integer[Any]] = np.empty(np.count_nonzero(codes >= 0), dtype=narrow)
-        return _group(np.asarray(codes), group_of, groups, rows), rows
+        rows: NDArray[np.integer[Any]] = np.empty(offsets[-1], dtype=narrow)
+        _group(np.asarray(codes), group_of, offsets[:-1].copy(), rows)
+        return offsets, rows
     present = np.flatnonzero(codes >= 0)
-    group = group_of[codes[present]]
-    offsets = np.searchsorted(np.sort(group), np.arange(groups + 1)).astype(np.int64)
-    return offsets, present[np.argsort(group, kind="stable")]
+    return offsets, present[np.argsort(group_of[codes[present]], kind="stable")]
 
 
 @compiled
 def _group(
     codes: NDArray[np.integer[Any]],
     group_of: NDArray[np.int64],
-    groups: int,
+    free: NDArray[np.int64],
     rows: NDArray[np.integer[Any]],
-) -> NDArray[np.int64]:
-    offsets = np.zeros(groups + 1, dtype=np.int64)
-    for row in range(len(codes)):
-        if codes[row] >= 0:
-            offsets[group_of[codes[row]] + 1] += 1
-    for group in range(groups):
-        offsets[group + 1] += offsets[group]
-    free = offsets[:-1].copy()
+) -> None:
     for row in range(len(codes)):
         if codes[row] >= 0:
             group = group_of[codes[row]]
             rows[free[group]] = row
             free[group] += 1
-    return offsets
 
 
 @compiled

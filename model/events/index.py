@@ -21,7 +21,9 @@ Codes = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class EntityEvents:
-    """Entity e owns the slots `offsets[e]` to `offsets[e + 1]`; events without one have no slot.
+    """Entity `first + e` owns the slots from `offsets[e]` up to `offsets[e + 1]`.
+
+    Events without an entity have no slot.
 
     Attributes:
         offsets: (E + 1,)
@@ -34,6 +36,7 @@ class EntityEvents:
         price_cents: (N,) -1 where absent.
         value_cents: (N,)
         local_minute: (N,) minutes since 1970 by the shop's clocks.
+        first: the code of the first entity: an index may have a stretch of them alone.
     """
 
     offsets: NDArray[np.int64]
@@ -45,6 +48,7 @@ class EntityEvents:
     price_cents: NDArray[np.int64]
     value_cents: NDArray[np.int64]
     local_minute: NDArray[np.int32]
+    first: int = 0
 
     @classmethod
     def build(
@@ -77,7 +81,7 @@ class EntityEvents:
         rows = np.arange(len(to), dtype=row_type(len(to)))
         sources = {**columns, "rows": rows, "counterpart": counterpart}
         in_slots = {name: moved(sources[name], to, int(offsets[-1])) for name in SLOT_COLUMNS}
-        return cls(offsets=offsets, **in_slots)
+        return cls(offsets=offsets, first=0, **in_slots)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -91,15 +95,27 @@ class EntityEvents:
 
         Returns:
             (R,) slots; the entity's events at or before the cutoff are those from
-            `offsets[entity]` up to it.
+            that of `starts` up to it.
         """
         if not isinstance(cutoff_us, np.ndarray):
             cutoff_us = np.full(len(entities), cutoff_us, dtype=np.int64)
         codes = np.ascontiguousarray(entities, dtype=np.int64)
-        return first_after(self.offsets, self.time_us, codes, np.ascontiguousarray(cutoff_us))
+        places = codes - self.first if self.first else codes
+        return first_after(self.offsets, self.time_us, places, np.ascontiguousarray(cutoff_us))
+
+    def starts(self, entities: Codes) -> NDArray[np.int64]:
+        """(R,) the first slot of each entity (R,)."""
+        return self.offsets[entities - self.first if self.first else entities]
+
+    def stretch(self, first: int, stop: int) -> EntityEvents:
+        """The entities from `first` up to `stop` alone; columns are not copied."""
+        offsets = self.offsets[first - self.first : stop - self.first + 1]
+        slots = slice(int(offsets[0]), int(offsets[-1]))
+        columns = {name: getattr(self, name)[slots] for name in SLOT_COLUMNS}
+        return EntityEvents(offsets=offsets - offsets[0], first=first, **columns)
 
 
-SLOT_COLUMNS = tuple(field.name for field in fields(EntityEvents) if field.name != "offsets")
+SLOT_COLUMNS = tuple(f.name for f in fields(EntityEvents) if f.name not in {"offsets", "first"})
 """What an index has per slot, in the order of storage."""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ from model.events.frames import (
 )
 from model.events.index import EntityEvents, PairEvents
 from model.events.ordering import ties_broken
+from model.events.packed import PackedEvents
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,7 +51,8 @@ class EventLog:
     """One shop's events in columns; all arrays have one entry per event.
 
     `units` is the quantity to the nearest `UNIT_STEP`, 1 where the log has none. `price_cents` is
-    -1 where absent. `columns` are whatever else the log has. Without `has_time` all events are at
+    -1 where absent. `columns` are whatever else the log has. Where the log is `packed`, its columns
+    are views of that. Without `has_time` all events are at
     time 0, and nothing is before or after anything.
     """
 
@@ -69,6 +71,7 @@ class EventLog:
     has_quantity: bool
     has_time: bool = True
     columns: Mapping[str, EventColumn] = field(default_factory=dict)
+    packed: PackedEvents | None = None
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -137,22 +140,6 @@ class EventLog:
         )
         return log
 
-    def indexed_by(self, entity: Literal["user", "item"]) -> EventLog:
-        """The same log with one of its indices made.
-
-        Threads can do so at the same time, each for a log of its own, while `user_events` and
-        `item_events` are made one after the other (`cached_property` before Python 3.12).
-        """
-        log = replace(self)
-        vars(log)["local_minute"] = local_minutes(self.time_us, self.time_zone)
-        sides = (self.user, self.users, self.item)
-        if entity == "item":
-            sides = (self.item, self.items, self.user)
-        codes, table, counterpart = sides
-        events = EntityEvents.build(codes, len(table), counterpart, log.slot_columns)
-        vars(log)[f"{entity}_events"] = events
-        return log
-
     @property
     def slot_columns(self) -> dict[str, NDArray[Any]]:
         """What an index puts side by side, in the order of rows."""
@@ -178,6 +165,7 @@ class EventLog:
     def _each(self, cut: Callable[[NDArray[Any]], Any]) -> EventLog:
         return replace(
             self,
+            packed=None,
             columns={
                 name: replace(column, data=cut(column.data))
                 for name, column in self.columns.items()

@@ -117,6 +117,7 @@ class StoredLog:
                 column.name: EventColumn(mapped[f"column.{i}"], column.texts)
                 for i, column in enumerate(head.columns)
             },
+            packed=None,
             **{name: mapped[f"log.{name}"] for name in LOG_COLUMNS if name != "local_minute"},
         )
         return log.with_indices(
@@ -208,7 +209,7 @@ def write_log(log: EventLog, folder: Path, made_from: tuple[str, ...]) -> None:
 
 def _entity_events(name: str, mapped: Mapping[str, NDArray[Any]]) -> EntityEvents:
     columns = ("offsets", *SLOT_COLUMNS)
-    return EntityEvents(**{column: mapped[f"{name}.{column}"] for column in columns})
+    return EntityEvents(first=0, **{column: mapped[f"{name}.{column}"] for column in columns})
 
 
 def _read_head(folder: Path) -> Head:

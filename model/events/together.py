@@ -57,6 +57,7 @@ def joined(what: Joined, rows: OwnedRows) -> EntityEvents:
     order = _order(what, owner, columns, is_new)
     return EntityEvents(
         offsets=_offsets(owner, len(what.codes)),
+        first=0,
         **{name: column[order] for name, column in columns.items()},
     )
 

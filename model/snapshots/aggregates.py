@@ -98,7 +98,6 @@ class FeatureReader:
         for name in ("_columns", "_counterpart_codes"):
             vars(reader).pop(name, None)
         reader._source = replace(self._source, events=events)
-        reader._scratch = threading.local()
         return reader
 
     def read(
@@ -120,7 +119,7 @@ class FeatureReader:
             returns: (R, F)
         """
         events = self._source.events
-        starts = np.where(entities >= 0, events.offsets[entities], ends)
+        starts = np.where(entities >= 0, events.starts(entities), ends)
         rows = ScanRows(starts, ends, cutoffs_us)
         return self._read(events, entities, rows, counterparts or self._counterparts)
 

@@ -43,7 +43,7 @@ def learn_classes(log: EventLog, tasks: Iterable[Task]) -> dict[str, Classes]:
 def _classes(choices: Choices, task: Task) -> Classes | None:
     """None for a column of numbers."""
     log, name = choices.log, asked_attribute(task)
-    rows = choices.rows(task.target.event_type, task.target.where)
+    rows = choices.places(task.target.event_type, task.target.where)
     if name is None:
         return _frequent(log.event_types, log.event_type[rows])
     attribute = choices.attribute(name)

@@ -12,7 +12,7 @@ from model.snapshots.label_table import LabelTable
 from model.snapshots.labels import has_label
 from model.snapshots.random_parts import RandomPart
 from model.snapshots.reader import Codes, SnapshotReader
-from model.snapshots.snapshot import Snapshot, labels_at
+from model.snapshots.snapshot import Snapshot, labels_of
 from model.tasks import EntityKind, Task
 
 
@@ -40,7 +40,7 @@ def take_cold_snapshot(
         return None
     read = reader.user_inputs if entity == "user" else reader.item_inputs
     inputs = read(codes, cutoff_us)
-    labels = labels_at(reader, entity, inputs, cutoff_us, part.label_end_us)
+    labels = labels_of(reader, entity, inputs, part.label_end_us)
     return Snapshot(
         entity=entity,
         inputs=inputs,

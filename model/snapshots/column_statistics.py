@@ -97,7 +97,7 @@ def column_values(choices: Choices, target: Column, classes: Classes) -> Floats:
     if attribute.values is not None:
         data = class_codes(attribute.values, classes)[attribute.data.astype(np.int64)]
     values = np.full(len(choices.log), np.nan)
-    rows = choices.rows(target.event_type, target.where)
+    rows = choices.places(target.event_type, target.where)
     values[rows] = data[rows]
     return values
 

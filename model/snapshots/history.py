@@ -35,7 +35,7 @@ class History:
     def start(self, rows: Rows, window_days: float | None) -> Ints:
         """The first slot within the window that ends at the cutoff; None is all the past."""
         if window_days is None:
-            return self.index.offsets[rows.entities]
+            return self.index.starts(rows.entities)
         opens_us = rows.cutoff_us - int(window_days * MICROSECONDS_PER_DAY)
         return self.index.position(rows.entities, opens_us)
 

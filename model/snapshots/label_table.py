@@ -75,16 +75,16 @@ class LabelTable(Mapping[str, Label]):
         self._pieces = {name: tuple(of_task) for name, of_task in pieces.items()}
 
     @classmethod
-    def of(cls, labels: Iterable[tuple[str, Label]]) -> LabelTable:
-        """The labels of one cutoff's rows, of one task after the other."""
-        return cls({name: (Piece.of(label),) for name, label in labels})
+    def of(
+        cls, labels: Iterable[tuple[str, Label]], lengths: Sequence[int] | None = None
+    ) -> LabelTable:
+        """The labels of some rows, of one task after the other.
 
-    @classmethod
-    def joined(cls, tables: Sequence[LabelTable]) -> LabelTable:
-        """The rows of all tables, one after the other."""
-        return cls(
-            {name: [p for table in tables for p in table.pieces(name)] for name in tables[0]}
-        )
+        Args:
+            labels: name and labels of each task.
+            lengths: how many rows each cutoff has, in order; None where all have the same.
+        """
+        return cls({name: tuple(_of_cutoffs(label, lengths)) for name, label in labels})
 
     def pieces(self, name: str) -> tuple[Piece, ...]:
         """The labels of a task as they are kept."""
@@ -99,3 +99,17 @@ class LabelTable(Mapping[str, Label]):
 
     def __len__(self) -> int:
         return len(self._pieces)
+
+
+def _of_cutoffs(label: Label, lengths: Sequence[int] | None) -> Iterator[Piece]:
+    if lengths is None:
+        yield Piece.of(label)
+        return
+    start = 0
+    for length in lengths:
+        rows = slice(start, start + length)
+        if isinstance(label, PeriodLabels):
+            yield Piece.of(PeriodLabels(label.amounts[rows], label.exposure[rows]))
+        else:
+            yield Piece.of(label[rows])
+        start += length

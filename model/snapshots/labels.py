@@ -12,11 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, exposure_hours, period_codes
+from model.events import (
+    MICROSECONDS_PER_DAY,
+    PERIOD_LABELS,
+    exposure_hours,
+    period_codes,
+)
+from model.events.amounts import UNIT_STEP
 from model.snapshots.choices import Choices, fulfils
 from model.snapshots.classes import Classes, class_codes
 from model.snapshots.outcomes import Floats, Happened, Outcomes, days_us
@@ -53,11 +60,11 @@ Label = NDArray[np.float32] | PeriodLabels
 
 
 class Labels:
-    """Labels of the entities that `outcomes` was asked about.
+    """Labels of the rows that `outcomes` was asked about.
 
     Args:
         outcomes: who, when, and what happens to them.
-        choices: of the same log.
+        choices: of the same events.
         classes: of the tasks that ask for one of a few values, see `model.snapshots.classes`.
         label_end_us: no event after this may be looked at.
     """
@@ -70,6 +77,8 @@ class Labels:
         label_end_us: int,
     ) -> None:
         self._outcomes = outcomes
+        self._asked = outcomes.asked
+        self._events = outcomes.events
         self._choices = choices
         self._classes = classes
         self._end_us = label_end_us
@@ -87,87 +96,99 @@ class Labels:
             periods = self._periods(task, task.target)
             periods.amounts[~eligible] = np.nan
             return periods
-        if not has_label(task, self._outcomes.asked.cutoff_us, self._end_us):
+        known = self._asked.cutoffs_us + days_us(task.end_days) <= self._end_us
+        if not known.any():
             return np.full(len(eligible), np.nan, dtype=np.float32)
         labels = self._plain(task).astype(np.float32)
-        labels[~eligible] = np.nan
+        labels[~(known & eligible)] = np.nan
         return labels
 
-    def _plain(self, task: Task) -> Floats:
+    def _plain(self, task: Task) -> NDArray[Any]:
+        found = self._ahead(task)
         match task.target:
             case Occurs():
-                return (self._outcomes.total(self._ahead(task)) > 0).astype(np.float64)
+                return found.counts > 0
             case Count(of="days"):
-                return self._outcomes.days(self._ahead(task))
+                return self._outcomes.days(found)
             case Count(of="events"):
-                return self._outcomes.total(self._ahead(task))
+                return found.counts
             case Count():
-                found = self._ahead(task)
-                units = self._outcomes.total(found, self._outcomes.log.units[found.rows])
-                return np.maximum(np.rint(units), 0)
+                # In whole steps, whose running totals are exact.
+                steps = (self._events.units[found.choice] / UNIT_STEP).astype(np.int64)
+                units: Floats = np.rint(found.total(steps) * UNIT_STEP)
+                return np.maximum(units, 0)
             case Sum():
-                found = self._ahead(task)
-                cents = self._outcomes.log.value_cents[found.rows].astype(np.float64)
-                return np.maximum(self._outcomes.total(found, cents), 0) / 100
+                return np.maximum(found.total(self._events.value_cents[found.choice]), 0) / 100
             case TimeTo():
-                return self._days_to(task)
+                return self._days_to(task, found)
             case Next() | Column():
                 return self._first_value(task)
         raise AssertionError(task.target.kind)
 
     def _window(self, task: Task) -> tuple[int, int]:
-        start_us = self._outcomes.asked.cutoff_us + days_us(task.start_days)
+        """From when to when after the cutoff, in microseconds."""
+        start_us = days_us(task.start_days)
         return start_us, start_us + days_us(task.horizon_days)
 
     def _ahead(self, task: Task) -> Happened:
-        choice = self._choices.rows(task.target.event_type, task.target.where)
+        choice = self._choices.places(task.target.event_type, task.target.where)
         return self._outcomes.happened(choice, *self._window(task))
 
-    def _days_to(self, task: Task) -> Floats:
-        first = self._outcomes.first(self._ahead(task))
-        times_us = self._outcomes.log.time_us[first] - self._window(task)[0]
-        return np.where(first >= 0, times_us / MICROSECONDS_PER_DAY, np.inf)
+    def _days_to(self, task: Task, found: Happened) -> Floats:
+        first = found.first
+        starts_us = self._asked.cutoffs_us + self._window(task)[0]
+        times_us = self._events.time_us[np.maximum(first, 0)] if len(found.choice) else 0
+        return np.where(first >= 0, (times_us - starts_us) / MICROSECONDS_PER_DAY, np.inf)
 
     def _first_value(self, task: Task) -> Floats:
         """What the first event that says something of the asked attribute says."""
-        log, name = self._outcomes.log, asked_attribute(task)
-        found = self._ahead(task)
+        name, target = asked_attribute(task), task.target
         if name is None:
-            values: tuple[str, ...] | None = log.event_types
-            data: NDArray[np.generic] = log.event_type[found.rows]
+            choice = self._choices.places(target.event_type, target.where)
+            values: tuple[str, ...] | None = self._choices.log.event_types
+            data: NDArray[np.generic] = self._events.event_type[choice]
         else:
-            attribute = self._choices.attribute(name)
-            values, data = attribute.values, attribute.of_events(log, found.rows)
-            known = ~np.isnan(data) if values is None else data >= 0
-            found = Happened(found.rows[known], found.owner[known])
-            data = data[known]
+            values = self._choices.attribute(name).values
+            choice, data = self._choices.told(target.event_type, target.where, name)
         numbers = data.astype(np.float64)
         if values is not None:
             numbers = class_codes(values, self._classes[task.name])[data.astype(np.int64)]
-        first = self._outcomes.first(found)
-        position = np.searchsorted(found.rows, first)
-        return np.where(first >= 0, np.append(numbers, np.nan)[position], np.nan)
+        found = self._outcomes.happened(choice, *self._window(task))
+        some = np.flatnonzero(found.starts < found.stops)
+        labels = np.full(len(self._asked), np.nan)
+        labels[some] = numbers[found.starts[some]]
+        return labels
 
     def _periods(self, task: Task, target: PeakPeriod) -> PeriodLabels:
-        outcomes, (start_us, end_us) = self._outcomes, self._window(task)
-        zone = outcomes.log.time_zone
-        until_us = min(end_us, self._end_us)
-        share = seen_share(target, start_us, until_us, end_us, zone)
-        choice = self._choices.rows(target.event_type, target.where)
-        found = outcomes.happened(choice, start_us, until_us)
-        codes = period_codes(outcomes.log.time_us[found.rows], target.period, zone)
+        start_us, end_us = self._window(task)
+        choice = self._choices.places(target.event_type, target.where)
+        found = self._outcomes.happened(choice, start_us, end_us, self._end_us)
+        rows, slots = found.one_by_one()
+        zone, periods = self._choices.log.time_zone, len(PERIOD_LABELS[target.period])
+        codes = period_codes(self._events.time_us[slots], target.period, zone)
         units = (
             # Returns booked under the same type count as none.
-            np.maximum(outcomes.log.units[found.rows], 0)
+            np.maximum(self._events.units[slots], 0)
             if target.of == "units"
-            else np.ones(len(found.rows))
+            else np.ones(len(slots))
         )
-        amounts = outcomes.totals(found, codes, len(share), units)
-        enough = until_us - start_us >= MIN_CYCLE_SEEN * (end_us - start_us)
-        amounts[(amounts.sum(axis=1) <= 0) | (not enough)] = np.nan
+        size = len(self._asked)
+        cells = np.bincount(rows * periods + codes, weights=units, minlength=size * periods)
+        amounts = cells.astype(np.float64).reshape(-1, periods)
+        cutoffs_us = self._asked.cutoffs_us
+        until_us = np.minimum(cutoffs_us + end_us, self._end_us)
+        enough = until_us - cutoffs_us - start_us >= MIN_CYCLE_SEEN * (end_us - start_us)
+        amounts[(amounts.sum(axis=1) <= 0) | ~enough] = np.nan
+        moments_us, moment = np.unique(cutoffs_us, return_inverse=True)
+        shares = [
+            seen_share(
+                target, at_us + start_us, min(at_us + end_us, self._end_us), at_us + end_us, zone
+            )
+            for at_us in moments_us.tolist()
+        ]
         return PeriodLabels(
             amounts=amounts.astype(np.float32),
-            exposure=np.broadcast_to(share.astype(np.float32), amounts.shape).copy(),
+            exposure=np.array(shares, dtype=np.float32).reshape(-1, periods)[moment],
         )
 
     def _eligible(self, task: Task) -> NDArray[np.bool_]:
@@ -175,13 +196,12 @@ class Labels:
 
         A condition on the row's own user or item is true of all its events or of none.
         """
-        asked = self._outcomes.asked
+        asked = self._asked
         eligible = np.ones(len(asked), dtype=bool)
         for rule in task.eligible:
-            choice = self._choices.rows(rule.event_type, ())
-            after_us = asked.cutoff_us - days_us(rule.within_days)
-            seen = self._outcomes.happened(choice, after_us, asked.cutoff_us)
-            eligible &= self._outcomes.total(seen) >= rule.at_least
+            choice = self._choices.places(rule.event_type, ())
+            seen = self._outcomes.happened(choice, -days_us(rule.within_days), 0)
+            eligible &= seen.counts >= rule.at_least
         for condition in task.target.where:
             attribute = self._choices.attribute(condition.attribute)
             codes = {"user": asked.users, "item": asked.items}.get(attribute.owner)

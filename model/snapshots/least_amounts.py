@@ -28,7 +28,7 @@ def least_amounts(choices: Choices, tasks: Iterable[Task]) -> dict[str, float]:
                 amounts, unit = choices.log.units, 1.0
             case _:
                 continue
-        rows = choices.rows(task.target.event_type, task.target.where)
+        rows = choices.places(task.target.event_type, task.target.where)
         if len(rows):
             found[task.name] = float(amounts[rows].min()) / unit
     return found

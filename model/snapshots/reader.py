@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from model.compiled import COMPILED
-from model.events import Entities, EventLog, PairEvents
+from model.events import Entities, EntityEvents, EventLog, PairEvents
 from model.snapshots import history as history_of
 from model.snapshots.aggregates import FeatureReader
 from model.snapshots.choices import Choices
@@ -39,8 +40,7 @@ class SnapshotReader:
         log: the events.
         plan: what the model was made with.
         use_compiler: without it the features are computed in NumPy, the same bit for bit.
-        whole: reads the log that `log` has some entities' events of; what it knows of all entities
-            is not worked out again.
+        whole: reads all entities of the log; what it knows of them is not worked out again.
     """
 
     def __init__(
@@ -55,10 +55,13 @@ class SnapshotReader:
         self.plan = plan
         self._use_compiler = use_compiler
         self._whole = self if whole is None else whole
+        self._choices: dict[EntityKind, Choices] = {}
 
-    def part(self, log: EventLog) -> SnapshotReader:
-        """Reads some entities' events, all events of each."""
-        return SnapshotReader(log, self.plan, use_compiler=self._use_compiler, whole=self)
+    def part(self, entity: Literal["user", "item"], events: EntityEvents) -> SnapshotReader:
+        """Reads the rows of some entities alone, all of whose events are given."""
+        reader = SnapshotReader(self.log, self.plan, use_compiler=self._use_compiler, whole=self)
+        vars(reader)[f"{entity}s"] = History(self.log, events)
+        return reader
 
     @cached_property
     def users(self) -> History:
@@ -82,8 +85,14 @@ class SnapshotReader:
 
     @cached_property
     def choices(self) -> Choices:
-        """The events that targets look at."""
+        """The rows of the log that targets look at."""
         return Choices(self.log)
+
+    def choices_of(self, entity: EntityKind) -> Choices:
+        """The slots of a history that targets look at."""
+        if entity not in self._choices:
+            self._choices[entity] = Choices(self.log, self.history(entity).index)
+        return self._choices[entity]
 
     @cached_property
     def item_codes(self) -> NDArray[np.int64]:
@@ -115,11 +124,11 @@ class SnapshotReader:
 
     @cached_property
     def _user_features(self) -> FeatureReader:
-        return self._whole._features_of_users.over(self.log.user_events)
+        return self._whole._features_of_users.over(self.users.index)
 
     @cached_property
     def _item_features(self) -> FeatureReader:
-        return self._whole._features_of_items.over(self.log.item_events)
+        return self._whole._features_of_items.over(self.items.index)
 
     @cached_property
     def _features_of_users(self) -> FeatureReader:
@@ -165,7 +174,7 @@ class SnapshotReader:
     def user_inputs(self, users: Codes, cutoff_us: Cutoffs) -> Inputs:
         """The inputs of users at a cutoff."""
         cutoffs_us = _each(cutoff_us, len(users))
-        ends = self.log.user_events.position(users, cutoffs_us)
+        ends = self.users.index.position(users, cutoffs_us)
         return Inputs(
             users=users,
             items=np.full(len(users), -1, dtype=np.int64),
@@ -179,7 +188,7 @@ class SnapshotReader:
     def item_inputs(self, items: Codes, cutoff_us: Cutoffs) -> Inputs:
         """The inputs of items at a cutoff."""
         cutoffs_us = _each(cutoff_us, len(items))
-        ends = self.log.item_events.position(items, cutoffs_us)
+        ends = self.items.index.position(items, cutoffs_us)
         return Inputs(
             users=np.full(len(items), -1, dtype=np.int64),
             items=items,
@@ -249,8 +258,8 @@ def _no_events(log: EventLog) -> EventLog:
 
 
 def _without_events(history: History, codes: Codes, cutoffs_us: Codes) -> NDArray[np.bool_]:
-    nothing: NDArray[np.bool_] = (
-        history.index.position(codes, cutoffs_us) == history.index.offsets[codes]
+    nothing: NDArray[np.bool_] = history.index.position(codes, cutoffs_us) == history.index.starts(
+        codes
     )
     return nothing
 

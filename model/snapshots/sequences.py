@@ -105,7 +105,7 @@ class SequenceReader:
         items, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         days, money = np.zeros(shape), np.zeros(shape)
         self._gather(
-            np.maximum(events.offsets[users], ends - self._length),
+            np.maximum(events.starts(users), ends - self._length),
             ends,
             cutoffs_us,
             np.asarray(events.time_us),

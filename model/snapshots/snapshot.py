@@ -60,7 +60,7 @@ def take_snapshot(
     if isinstance(part, RandomPart):
         assert isinstance(reader, TimelessReader)
         return _events_of(reader, entity, tasks, part, config.max_rows, rng)
-    pieces: list[Snapshot] = []
+    pieces: list[_Piece] = []
     for cutoff_us in part.cutoffs_us:
         labelled = [task for task in tasks if has_label(task, cutoff_us, part.label_end_us)]
         if not labelled:
@@ -72,19 +72,30 @@ def take_snapshot(
             else _entities_at(reader, entity, cutoff_us, share, config, rng)
         )
         if len(inputs):
-            labels = labels_at(reader, entity, inputs, cutoff_us, part.label_end_us)
-            found = LabelTable.of((task.name, labels.of(task)) for task in tasks)
-            pieces.append(Snapshot(entity, inputs, found, weights))
-    return _concatenate(entity, pieces) if pieces else None
+            pieces.append((inputs, weights))
+    if not pieces:
+        return None
+    inputs = Inputs.concatenate([piece for piece, _ in pieces])
+    labels = labels_of(reader, entity, inputs, part.label_end_us)
+    lengths = [len(piece) for piece, _ in pieces]
+    return Snapshot(
+        entity=entity,
+        inputs=inputs,
+        labels=LabelTable.of(((task.name, labels.of(task)) for task in tasks), lengths),
+        weights=np.concatenate([weights for _, weights in pieces]),
+    )
 
 
-def labels_at(
-    reader: SnapshotReader, entity: EntityKind, inputs: Inputs, cutoff_us: int, label_end_us: int
+def labels_of(
+    reader: SnapshotReader, entity: EntityKind, inputs: Inputs, label_end_us: int
 ) -> Labels:
-    """The labels of rows at one cutoff."""
-    asked = Asked(entity, inputs.users, inputs.items, cutoff_us)
-    outcomes = Outcomes(reader.log, asked)
-    return Labels(outcomes, reader.choices, reader.plan.classes, label_end_us)
+    """The labels of some rows."""
+    asked = Asked(entity, inputs.users, inputs.items, inputs.cutoffs_us)
+    codes = {"user": inputs.users, "item": inputs.items}.get(entity)
+    if codes is None:
+        codes = reader.pair_index.codes(inputs.users, inputs.items)
+    outcomes = Outcomes(reader.history(entity).index, codes, asked)
+    return Labels(outcomes, reader.choices_of(entity), reader.plan.classes, label_end_us)
 
 
 def _events_of(
@@ -155,13 +166,3 @@ def _pairs_at(
         rng=rng,
     )
     return reader.pair_inputs(pairs.users, pairs.items, cutoff_us), pairs.weights
-
-
-def _concatenate(entity: EntityKind, pieces: Sequence[Snapshot]) -> Snapshot:
-    tables = [piece.labels for piece in pieces if isinstance(piece.labels, LabelTable)]
-    return Snapshot(
-        entity=entity,
-        inputs=Inputs.concatenate([piece.inputs for piece in pieces]),
-        labels=LabelTable.joined(tables),
-        weights=np.concatenate([piece.weights for piece in pieces]),
-    )

@@ -7,27 +7,29 @@ own, which has no more than these events, and dropped when the next ones are ask
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.events import EventLog
+from model.events import EntityEvents, EventLog
 from model.events.counting import counted_events, grouped
+from model.events.packed import PackedEvents
 from model.snapshots.features import SnapshotPlan
-from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.reader import SnapshotReader
-from model.snapshots.snapshot import Snapshot, labels_at
+from model.snapshots.snapshot import Snapshot, labels_of
 from model.tasks import Task
 
 EVENTS_AT_ONCE = 1 << 17
 _EVENTS_PER_ROW = 16
 """A row takes about as much memory as so many events."""
 
-Rows = NDArray[np.integer]
+Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -68,68 +70,74 @@ class Stream:
 
         Args:
             events_at_once: bounds the memory of a block; an entity is never cut.
-            threads: so many blocks are worked on at a time.
+            threads: so many blocks are worked on at a time; one more is in memory.
         """
         if not len(self.log):
             return
-        codes = self.log.user if self.entity == "user" else self.log.item
-        entities = len(self.log.users if self.entity == "user" else self.log.items)
-        counts = counted_events(codes, entities)
+        counts = self._counts()
         weights = counts + _EVENTS_PER_ROW * len(self.cutoffs_us)
         block_of = (np.cumsum(weights) - weights) // events_at_once
-        blocks = int(block_of[-1]) + 1 if entities else 0
-        offsets, rows = grouped(codes, block_of, blocks)
-        starts = np.searchsorted(block_of, np.arange(blocks + 1))
-        work = (
-            (np.arange(starts[block], starts[block + 1]), rows[offsets[block] : offsets[block + 1]])
-            for block in range(blocks)
-        )
         whole = SnapshotReader(self.log, self.plan)
+        work = (partial(self._block, whole, read) for read in self._parts(counts, block_of))
         if threads == 1:
-            yield from (self._block(whole, *part) for part in work)
+            yield from (block() for block in work)
             return
         with ThreadPoolExecutor(threads) as pool:
             waiting: deque[Future[Block]] = deque()
-            for part in work:
-                if len(waiting) == threads:
+            for block in work:
+                if len(waiting) > threads:  # one waits while another is looked at
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(self._block, whole, *part))
+                waiting.append(pool.submit(block))
             while waiting:
                 yield waiting.popleft().result()
 
-    def _block(self, whole: SnapshotReader, entities: NDArray[np.int64], rows: Rows) -> Block:
-        reader = whole.part(self.log.take(rows).indexed_by(self.entity))
+    def _counts(self) -> Longs:
+        """(entities,) how many events each has."""
+        log = self.log
+        if self._packed is None:
+            return np.diff(self._index.offsets)
+        if self.entity == "user":
+            return counted_events(log.user, len(log.users))
+        return counted_events(log.item, len(log.items))
+
+    def _parts(self, counts: Longs, block_of: Longs) -> Iterator[Callable[[], EntityEvents]]:
+        """What reads the events of each block; to be called by whoever works on it."""
+        log = self.log
+        blocks = int(block_of[-1]) + 1 if len(block_of) else 0
+        starts = np.searchsorted(block_of, np.arange(blocks + 1)).tolist()
+        if self._packed is None:
+            for first, stop in pairwise(starts):
+                yield partial(self._index.stretch, first, stop)
+            return
+        codes = log.user if self.entity == "user" else log.item
+        offsets, rows = grouped(codes, counts, block_of, blocks)
+        for block, (first, stop) in enumerate(pairwise(starts)):
+            own = rows[offsets[block] : offsets[block + 1]]
+            yield partial(self._packed.of_entities, self.entity, first, counts[first:stop], own)
+
+    @property
+    def _packed(self) -> PackedEvents | None:
+        """The log, packed, unless it has its index anyway."""
+        return None if f"{self.entity}_events" in vars(self.log) else self.log.packed
+
+    @property
+    def _index(self) -> EntityEvents:
+        return self.log.user_events if self.entity == "user" else self.log.item_events
+
+    def _block(self, whole: SnapshotReader, events_of: Callable[[], EntityEvents]) -> Block:
+        events = events_of()
+        reader = whole.part(self.entity, events)
         moments_us = np.array(self.cutoffs_us, dtype=np.int64)
-        codes = np.repeat(entities, len(moments_us))
-        cutoffs_us = np.tile(moments_us, len(entities))
-        events = reader.history(self.entity).index
-        known = events.position(codes, cutoffs_us) > events.offsets[codes]
+        codes = np.repeat(np.arange(len(events)) + events.first, len(moments_us))
+        cutoffs_us = np.tile(moments_us, len(events))
+        known = events.position(codes, cutoffs_us) > events.starts(codes)
         read = reader.user_inputs if self.entity == "user" else reader.item_inputs
         inputs = read(codes[known], cutoffs_us[known])
-        labels: dict[str, Label] = {}
-        for cutoff_us in self.cutoffs_us:
-            at = np.flatnonzero(inputs.cutoffs_us == cutoff_us)
-            found = labels_at(reader, self.entity, inputs.take(at), cutoff_us, self.label_end_us)
-            for task in self.tasks:
-                _put(labels, task.name, found.of(task), at, len(inputs))
-        weights = np.ones(len(inputs), dtype=np.float32)
-        snapshot = Snapshot(self.entity, inputs, labels, weights)
+        labels = labels_of(reader, self.entity, inputs, self.label_end_us)
+        snapshot = Snapshot(
+            entity=self.entity,
+            inputs=inputs,
+            labels={task.name: labels.of(task) for task in self.tasks},
+            weights=np.ones(len(inputs), dtype=np.float32),
+        )
         return Block(snapshot, reader.arrays(inputs))
-
-
-def _put(
-    labels: dict[str, Label], name: str, label: Label, rows: NDArray[np.int64], size: int
-) -> None:
-    """Write some rows' labels to their places."""
-    if isinstance(label, PeriodLabels):
-        if name not in labels:
-            empty = np.empty((size, label.amounts.shape[1]), dtype=np.float32)
-            labels[name] = PeriodLabels(empty, empty.copy())
-        whole = labels[name]
-        assert isinstance(whole, PeriodLabels)
-        whole.amounts[rows] = label.amounts
-        whole.exposure[rows] = label.exposure
-        return
-    column = labels.setdefault(name, np.empty(size, dtype=np.float32))
-    assert not isinstance(column, PeriodLabels)
-    column[rows] = label

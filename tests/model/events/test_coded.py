@@ -49,14 +49,18 @@ def log_of(events: pd.DataFrame, batches: list[CodedEvents], rows: int | None = 
     )
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_is_the_log_of_the_frame_however_it_is_cut(size: int) -> None:
+def test_is_the_log_of_the_frame_however_it_is_cut(
+    size: int, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.events.coded.COMPILED", is_compiled)
     events = in_order(1)
     whole = coded(events)
     batches = [take(whole, slice(k, k + size)) for k in range(0, len(whole), size)]
     log, expected = log_of(events, batches), EventLog.from_frames(events)
     for name in ROW_COLUMNS:
-        assert same(getattr(log, name), getattr(expected, name)), name
+        assert same(getattr(log, name).copy(), getattr(expected, name)), name
     assert (log.has_value, log.has_quantity) == (expected.has_value, expected.has_quantity)
     assert log.event_types == expected.event_types
     assert list(log.users.ids) == list(expected.users.ids)
@@ -71,6 +75,17 @@ def test_names_what_is_wrong() -> None:
         log_of(events, [whole], 251)
     with pytest.raises(InvalidEvents, match="a code of event_type is"):
         log_of(events, [replace(whole, event_type=whole.event_type + 1)])
+    with pytest.raises(InvalidEvents, match=r"an event has the value -?2e"):
+        log_of(
+            events,
+            [
+                replace(
+                    whole,
+                    price=np.full(len(whole), 1e12),
+                    quantity=whole.quantity / whole.quantity * 2,
+                )
+            ],
+        )
     nobody = np.full(len(whole), -1)
     with pytest.raises(InvalidEvents, match="neither a user nor an item"):
         log_of(events, [replace(whole, user=nobody, item=nobody)])

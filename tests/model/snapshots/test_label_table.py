@@ -45,6 +45,8 @@ def test_periods_come_back_as_they_were() -> None:
 
 def test_the_rows_of_all_cutoffs_follow_each_other() -> None:
     first, second = column(0.0, 0.3), column(np.nan, 0.3)
-    joined = LabelTable.joined([LabelTable.of([("a", first)]), LabelTable.of([("a", second)])])
+    joined = LabelTable.of([("a", np.concatenate([first, second]))], [len(first), len(second)])
     assert list(joined) == ["a"]
+    assert [len(piece.dense()) for piece in joined.pieces("a")] == [len(first), len(second)]
+    assert all(len(piece.rows) < 0.5 * piece.length for piece in joined.pieces("a"))
     assert np.array_equal(joined["a"], np.concatenate([first, second]), equal_nan=True)

@@ -52,14 +52,16 @@ def everyone(log: EventLog, entity: EntityKind) -> Asked:
     users = np.arange(len(log.users), dtype=np.int64)
     items = np.arange(len(log.items), dtype=np.int64)
     nobody = np.full(0, -1, dtype=np.int64)
-    match entity:
-        case "user":
-            return Asked("user", users, nobody, CUTOFF_US)
-        case "item":
-            return Asked("item", nobody, items, CUTOFF_US)
-        case "pair":
-            grid = np.meshgrid(users, items)
-            return Asked("pair", grid[0].ravel(), grid[1].ravel(), CUTOFF_US)
+    if entity == "pair":
+        users, items = (side.ravel() for side in np.meshgrid(users, items))
+    size = len(items if entity == "item" else users)
+    cutoffs_us = np.full(size, CUTOFF_US, dtype=np.int64)
+    return Asked(
+        entity,
+        nobody if entity == "item" else users,
+        nobody if entity == "user" else items,
+        cutoffs_us,
+    )
 
 
 def ids_of(log: EventLog, asked: Asked) -> list[dict[str, str]]:
@@ -79,8 +81,16 @@ def any_labels_of(
     end_us: int = FAR_US,
     classes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Label:
-    outcomes = Outcomes(log, everyone(log, task.entity))
-    return Labels(outcomes, Choices(log), classes or {}, end_us).of(task)
+    asked = everyone(log, task.entity)
+    match task.entity:
+        case "user":
+            events, codes = log.user_events, asked.users
+        case "item":
+            events, codes = log.item_events, asked.items
+        case "pair":
+            events, codes = log.pair_events.events, log.pair_events.codes(asked.users, asked.items)
+    outcomes = Outcomes(events, codes, asked)
+    return Labels(outcomes, Choices(log, events), classes or {}, end_us).of(task)
 
 
 def labels_of(

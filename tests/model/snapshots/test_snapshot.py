@@ -15,7 +15,7 @@ from model.snapshots import (
     SnapshotReader,
     take_snapshot,
 )
-from model.snapshots.snapshot import labels_at
+from model.snapshots.snapshot import labels_of
 from model.tasks import Count, Occurs, PeakPeriod, Task
 from tests.model.made_logs import START_US, random_log, same
 
@@ -81,7 +81,7 @@ def test_periods_of_all_cutoffs_stand_below_each_other(reader: SnapshotReader) -
     assert isinstance(labels, PeriodLabels)
     assert labels.amounts.shape == labels.exposure.shape == (len(snapshot), 7)
     first = snapshot.inputs.take(snapshot.inputs.cutoffs_us == CUTOFFS_US[0])
-    alone = labels_at(reader, "item", first, CUTOFFS_US[0], END_US).of(PERIODS)
+    alone = labels_of(reader, "item", first, END_US).of(PERIODS)
     assert isinstance(alone, PeriodLabels)
     assert same(alone.amounts, labels.amounts[: len(first)])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,9 +10,10 @@ from model.config import Config
 from model.events import MICROSECONDS_PER_DAY
 from model.events.counting import counted_events, grouped
 from model.snapshots import PeriodLabels, SnapshotPlan, SnapshotReader
-from model.snapshots.snapshot import labels_at
+from model.snapshots.snapshot import labels_of
 from model.snapshots.streaming import Stream
 from model.tasks import Count, Occurs, PeakPeriod, Task
+from tests.model.events.test_packed import packed
 from tests.model.made_logs import START_US, random_log, same
 
 CUTOFFS_US = tuple(START_US + days * MICROSECONDS_PER_DAY for days in (3, 30, 60, 61, 100))
@@ -27,19 +29,22 @@ TASKS: dict[str, list[Task]] = {
 }
 
 
-def stream_of(seed: int, entity: Literal["user", "item"]) -> Stream:
+def stream_of(seed: int, entity: Literal["user", "item"], is_packed: bool = False) -> Stream:
     log = random_log(seed)
+    if is_packed:
+        log = replace(log, packed=packed(log))
     plan = SnapshotPlan.from_log(log, TASKS[entity], Config(sequence_length=5), CUTOFFS_US[-1])
     return Stream(log, plan, entity, TASKS[entity], CUTOFFS_US, log.last_us)
 
 
+@pytest.mark.parametrize("is_packed", [True, False])
 @pytest.mark.parametrize("entity", ["user", "item"])
 @pytest.mark.parametrize(("events_at_once", "threads"), [(1, 1), (150, 1), (150, 2), (10**6, 1)])
 def test_blocks_are_the_snapshot_of_the_whole_log(
-    entity: Literal["user", "item"], events_at_once: int, threads: int
+    entity: Literal["user", "item"], events_at_once: int, threads: int, is_packed: bool
 ) -> None:
-    stream = stream_of(1, entity)
-    reader = SnapshotReader(stream.log, stream.plan)
+    stream = stream_of(1, entity, is_packed)
+    reader = SnapshotReader(stream.log.until(stream.log.last_us), stream.plan)
     read = reader.user_inputs if entity == "user" else reader.item_inputs
     rows: dict[int, list[int]] = {cutoff_us: [] for cutoff_us in CUTOFFS_US}
     for block in stream.blocks(events_at_once, threads):
@@ -52,7 +57,7 @@ def test_blocks_are_the_snapshot_of_the_whole_log(
             assert same(inputs.item_codes[row : row + 1], one.item_codes)
             for name, values in reader.arrays(one).items():
                 assert same(block.arrays[name][row : row + 1], values), name
-            labels = labels_at(reader, entity, one, cutoff_us, stream.label_end_us)
+            labels = labels_of(reader, entity, one, stream.label_end_us)
             for task in stream.tasks:
                 found, expected = block.snapshot.labels[task.name], labels.of(task)
                 if isinstance(expected, PeriodLabels):
@@ -92,6 +97,6 @@ def test_rows_are_grouped_in_order(is_compiled: bool, monkeypatch: pytest.Monkey
     monkeypatch.setattr("model.events.counting.COMPILED", is_compiled)
     codes = np.array([2, -1, 0, 1, 2, 0, -1, 1], dtype=np.int32)
     assert counted_events(codes, 4).tolist() == [2, 2, 2, 0]
-    offsets, rows = grouped(codes, np.array([0, 0, 1]), groups=3)
+    offsets, rows = grouped(codes, np.array([2, 2, 2]), np.array([0, 0, 1]), groups=3)
     assert offsets.tolist() == [0, 4, 6, 6]
     assert rows.tolist() == [2, 3, 5, 7, 0, 4]
