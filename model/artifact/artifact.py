@@ -52,7 +52,8 @@ class ExportError(BaseModel):
 class Description(BaseModel):
     """The part of a model that is JSON.
 
-    `least_amounts` are, of tasks about sums and units, the least amount of a single event.
+    `least_amounts` are, of tasks about sums and units, the least amount of a single event;
+    `implied` are pairs of tasks, the first of whose events did not come without the second's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +68,7 @@ class Description(BaseModel):
     report: Report
     task_graph: TaskGraph
     least_amounts: dict[str, float] = {}
+    implied: tuple[tuple[str, str], ...] = ()
     export_errors: dict[EntityKind, ExportError] = {}
 
 

@@ -4,6 +4,7 @@ from model.distributions.amounts import LOG_MEAN_RANGE, LOG_SIGMA_RANGE, LOG_SIZ
 from model.distributions.baselines import Baselines, standardise
 from model.distributions.bounds import Bounds
 from model.distributions.conditioned import conditioned
+from model.distributions.consistency import Consistency
 from model.distributions.distributions import Distribution, of_task
 from model.distributions.evidence import WITHOUT_EVIDENCE
 from model.distributions.hazards import BINS, EDGES
@@ -28,6 +29,7 @@ __all__ = [
     "WITHOUT_EVIDENCE",
     "Baselines",
     "Bounds",
+    "Consistency",
     "Distribution",
     "Group",
     "JointCorrection",

@@ -21,6 +21,7 @@ EDGES = (0.02, 0.05, 0.1, 0.17, 0.25, 0.35, 0.48, 0.63, 0.8, 1.0)
 """Where the bins end, as fractions of the horizon; an event at an edge lies in the bin it ends."""
 BINS = len(EDGES)
 
+_LEAST_HAZARD = 1e-12
 _STARTS = np.array((0.0, *EDGES))
 _WIDTHS = np.diff(_STARTS)
 
@@ -28,6 +29,22 @@ _WIDTHS = np.diff(_STARTS)
 def probability_within(logits_RJ: Floats, fraction: float = 1.0) -> Floats:
     """(R,) probability that it comes within a fraction of the horizon."""
     return np.asarray(-np.expm1(-_hazard_until(logits_RJ, fraction)))
+
+
+def logit_within(logits_RJ: Floats) -> Floats:
+    """(R,) log odds of its coming within the horizon."""
+    return _log_expm1(_cumulative_hazard(logits_RJ)[:, -1])
+
+
+def with_chance(logits_RJ: Floats, logit_R: Floats) -> Floats:
+    """(R, J) the same shape in time with another chance of coming, its log odds given.
+
+    The hazard rate is multiplied by the same factor everywhere.
+    """
+    steps = np.logaddexp(0.0, np.asarray(logits_RJ, dtype=np.float64))
+    wanted = np.logaddexp(0.0, np.asarray(logit_R, dtype=np.float64))
+    factor = wanted / np.maximum(steps.sum(axis=1), _LEAST_HAZARD)
+    return _log_expm1(steps * factor[:, None])
 
 
 def log_survival(logits_RJ: Floats) -> Floats:
@@ -64,6 +81,12 @@ def quantile(logits_RJ: Floats, level: float | Floats) -> Floats:
     inside = (wanted - before) / np.maximum(after - before, 1e-12)
     found = _STARTS[bin_of] + np.minimum(inside, 1.0) * _WIDTHS[bin_of]
     return np.where(cumulative[:, -1] >= wanted, found, np.nan)
+
+
+def _log_expm1(values: Floats) -> Floats:
+    """Without overflow: the inverse of log(1 + exp(x))."""
+    bounded = np.maximum(np.asarray(values, dtype=np.float64), _LEAST_HAZARD)
+    return np.asarray(bounded + np.log(-np.expm1(-bounded)))
 
 
 def _hazard_until(logits_RJ: Floats, fraction: float) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model.distributions.baselines import Baselines
+from model.distributions.consistency import Consistency
 from model.distributions.layout import Layout
 from model.distributions.scale import Scale
 
@@ -66,12 +67,18 @@ class Serving:
         layout: the tasks.
         serving: per task.
         baselines: of the same layout.
+        consistency: of their chances; by default what their declarations alone imply.
     """
 
     def __init__(
-        self, layout: Layout, serving: Mapping[str, TaskServing], baselines: Baselines
+        self,
+        layout: Layout,
+        serving: Mapping[str, TaskServing],
+        baselines: Baselines,
+        consistency: Consistency | None = None,
     ) -> None:
         self._baselines = baselines
+        self._consistency = consistency or Consistency(layout)
         self._slope = np.ones(layout.columns, dtype=np.float32)
         self._shift = np.zeros(layout.columns, dtype=np.float32)
         self._others: list[tuple[Source, int, str, slice]] = []
@@ -103,7 +110,7 @@ class Serving:
             )
         if is_cold.any():
             flat[is_cold] = self._baselines.climatology
-        return flat
+        return self._consistency(flat)
 
 
 def baseline_parameters(

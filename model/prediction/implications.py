@@ -13,9 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.distributions import Bounds
-from model.tasks import Condition, Count, Occurs, Sum, Task, TimeTo
-
-Counted = Occurs | Count | Sum | TimeTo
+from model.tasks import Count, Sum, Task, TimeTo, Window
 
 
 @dataclass(frozen=True)
@@ -28,44 +26,6 @@ class Stated:
 
     task: Task
     value: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Events of one type that fulfil some conditions."""
-
-    event_type: str
-    conditions: frozenset[Condition]
-
-    @classmethod
-    def of(cls, target: Counted) -> Choice:
-        """What a target looks at."""
-        return cls(target.event_type, frozenset(target.where))
-
-    def __le__(self, other: Choice) -> bool:
-        """Whether every event of this choice is one of the other's."""
-        return self.event_type == other.event_type and self.conditions >= other.conditions
-
-
-@dataclass(frozen=True)
-class Window:
-    """The days (after, by] from the cutoff, for the events of a choice."""
-
-    choice: Choice
-    after: float
-    by: float
-
-    @classmethod
-    def of(cls, task: Task) -> Window | None:
-        """What a task looks at; None for targets that are about more than events' coming."""
-        if not isinstance(task.target, Counted):
-            return None
-        return cls(Choice.of(task.target), float(task.start_days), float(task.end_days))
-
-    def __le__(self, other: Window) -> bool:
-        """Whether every event in this window is in the other."""
-        inside = other.after <= self.after and self.by <= other.by
-        return inside and self.choice <= other.choice
 
 
 class Implications:

@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from model.artifact import Artifact
-from model.distributions import Distribution, Layout, Serving, of_task
+from model.distributions import Consistency, Distribution, Layout, Serving, of_task
 from model.errors import InvalidArtifact
 from model.events import EventLog
 from model.snapshots import ReadRows, SeasonalNaive, declared_features
@@ -39,7 +39,12 @@ class Scorer:
         self.kind = kind
         self.layout: Layout = artifact.layout(kind)
         self._scales = {name: how.scale for name, how in description.serving.items()}
-        self._serving = Serving(self.layout, description.serving, artifact.baselines[kind])
+        self._serving = Serving(
+            self.layout,
+            description.serving,
+            artifact.baselines[kind],
+            Consistency(self.layout, description.least_amounts, description.implied),
+        )
         self._seasonal = {
             task.name: description.seasonal[task.name]
             for task in self.layout.tasks

@@ -23,11 +23,13 @@ from model.tasks.task import (
     TaskDeclaration,
     TimeTo,
 )
+from model.tasks.windows import Choice, Window
 
 __all__ = [
     "CYCLE_DAYS",
     "PERIODS",
     "AttributeProfile",
+    "Choice",
     "Column",
     "ColumnKind",
     "Condition",
@@ -46,6 +48,7 @@ __all__ = [
     "Task",
     "TaskDeclaration",
     "TimeTo",
+    "Window",
     "asked_attribute",
     "check_tasks",
     "conversion_type",

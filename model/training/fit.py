@@ -21,6 +21,7 @@ from model.training.background import background_rows
 from model.training.export import export_network
 from model.training.fingerprint import fingerprint_of
 from model.training.fold import Announce, FoldResult, run_fold
+from model.training.funnels import funnels
 from model.training.loop import TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.pruning import without_self_supervision
@@ -126,6 +127,11 @@ def _final(
         report=_report(learned, results, prepared, serving, epochs, resumption.elapsed_s),
         task_graph=_task_graph(learned, results),
         least_amounts=least_amounts(prepared.reader.choices, learned),
+        implied=tuple(
+            pair
+            for entity, layout in prepared.layouts.items()
+            for pair in funnels(layout, prepared.training[entity])
+        ),
     )
     return _artifact(description, without_self_supervision(network, config), prepared)
 
