@@ -74,6 +74,9 @@ class Config(BaseModel):
     self_supervision: float = Field(
         default=0.3, ge=0, le=100, description="weight of its loss; 0 is none"
     )
+    joint: bool = Field(
+        default=True, description="whether it is learned what outcomes say about other tasks"
+    )
     bootstrap: int = Field(default=200, gt=0, le=100_000, description="resamples of an interval")
 
 

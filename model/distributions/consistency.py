@@ -71,6 +71,11 @@ class Consistency:
         self._below = _Runs.of([[n, *sorted(below[n])] for n in self._moved])
         self._shared = [n for n, members in enumerate(self._members) if len(members) > 1]
 
+    @classmethod
+    def none(cls) -> Consistency:
+        """Every task by itself."""
+        return cls(Layout([]))
+
     def __call__(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """(R, columns) the same parameters, with chances that fit together."""
         if not self._moved and not self._shared:

@@ -102,6 +102,7 @@ class TrainingRun:
         self._rng = np.random.default_rng(self.seed)
         self._optimizer = make_optimizer(self.network, self.config)
         self._samplers = {entity: self._sampler(entity) for entity in self.training}
+        self._clipped = _apart(self.network)
         self._averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
         self._best = copies_of(self.network)
         self._epoch: int = 0  # epochs that are over
@@ -112,7 +113,7 @@ class TrainingRun:
     def _sampler(self, entity: EntityKind) -> TaskSampler:
         kind = self.network.kind(entity)
         weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
-        return TaskSampler(kind, weights, self.config.step_tasks)
+        return TaskSampler(kind, weights, self.config.step_tasks, joint=self.config.joint)
 
     def _state(self) -> TrainingState:
         """All that changes, between two steps."""
@@ -182,7 +183,8 @@ class TrainingRun:
         )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for parameters in self._clipped:
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         self._optimizer.step()
         self._warm_up()
         self._averaged.update_parameters(self.network)
@@ -233,6 +235,19 @@ class TrainingRun:
                 if not is_self_supervised(task.name) and not np.isnan(value):
                     losses[task.name] = value
         return losses
+
+
+def _apart(network: SSMTLNetwork) -> list[list[torch.nn.Parameter]]:
+    """The parameters whose gradients are clipped together: the joint heads' apart from the others'.
+
+    So the marginals learn exactly what they would learn without a joint head.
+    """
+    joint = {id(p) for entity in network.layouts for p in network.kind(entity).joint.parameters()}
+    everything = list(network.parameters())
+    return [
+        [p for p in everything if id(p) not in joint],
+        [p for p in everything if id(p) in joint],
+    ]
 
 
 def make_optimizer(network: SSMTLNetwork, config: Config) -> torch.optim.Optimizer:

@@ -79,7 +79,7 @@ def training_loss(
     kind: KindNetwork,
     batch: Batch,
     asked: Asked,
-    related: Asked,
+    related: Asked | None,
     row_weights_B: Tensor,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
@@ -90,7 +90,8 @@ def training_loss(
         kind: the rows'.
         batch: the inputs.
         asked: the tasks that the marginals are asked.
-        related: the tasks that the joint head is asked; the same object where they are the same.
+        related: the tasks that the joint head is asked; the same object where they are the same,
+            None where it learns nothing.
         row_weights_B: how much each row counts.
         generator: of masks and revealed outcomes.
     """
@@ -103,11 +104,14 @@ def training_loss(
     marginals_BO = output_BO + asked.offsets_BO
     nll_BT = asked.nll(marginals_BO)
     loss = weighted_mean(nll_BT, row_weights_B, asked.weights)
-    if related is not asked:
-        with torch.no_grad():
-            output_BO = network.parameters_of(kind.entity, state_BD, related.some)
-            marginals_BO = output_BO + related.offsets_BO
-    loss = loss + _joint_loss(kind, state_BD, marginals_BO, related, row_weights_B, generator)
+    # Drawn from a generator of its own, so that the marginals learn the same without a joint head.
+    revealing = torch.Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+    if related is not None:
+        if related is not asked:
+            with torch.no_grad():
+                output_BO = network.parameters_of(kind.entity, state_BD, related.some)
+                marginals_BO = output_BO + related.offsets_BO
+        loss = loss + _joint_loss(kind, state_BD, marginals_BO, related, row_weights_B, revealing)
     restored = kind.reconstruct(state_BD)
     scaled = kind.numeric(batch.numbers).detach()
     loss = loss + RECONSTRUCTION_WEIGHT * reconstruction_loss(restored, scaled, masked)

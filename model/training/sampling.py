@@ -28,11 +28,14 @@ class TaskSampler:
         kind: its tasks, and which of them are neighbours.
         weights: how much each task's nats count.
         most: of more tasks than this, so many are drawn.
+        joint: whether the joint head learns.
     """
 
-    def __init__(self, kind: KindNetwork, weights: TaskWeights, most: int) -> None:
+    def __init__(
+        self, kind: KindNetwork, weights: TaskWeights, most: int, *, joint: bool = True
+    ) -> None:
         tasks = len(kind.layout)
-        self._layout, self._weights = kind.layout, weights.values
+        self._layout, self._weights, self._joint = kind.layout, weights.values, joint
         self._all = SomeTasks.all_of(kind.layout) if tasks <= most else None
         self._most, self._seeds = most, max(1, most // SEEDS_SHARE)
         self._sources, is_edge = kind.joint.sources, kind.joint.is_edge
@@ -42,33 +45,25 @@ class TaskSampler:
 
     def ask(
         self, examples: Examples, rows: NDArray[np.integer], generator: torch.Generator
-    ) -> tuple[Asked, Asked]:
-        """What a step asks the marginals, and what the joint head: the same of few tasks.
+    ) -> tuple[Asked, Asked | None]:
+        """What a step asks the marginals, and what the joint head, if anything.
 
         The marginals are asked tasks that are drawn one by one; the joint head is asked some tasks
-        together with those that they have edges from.
+        together with those that they have edges from. Few tasks are all asked both.
         """
         if self._all is not None:
             everything = self._asked(self._all, self._weights, examples, rows)
-            return everything, everything
+            return everything, everything if self._joint else None
         tasks = len(self._layout)
         drawn = torch.randperm(tasks, generator=generator)[: self._most]
         seeds = torch.randperm(tasks, generator=generator)[: self._seeds]
-        related = torch.cat([seeds, self._sources[seeds].flatten()])
-        return (
-            self._asked(
-                SomeTasks.at(self._layout, drawn.tolist()),
-                self._weights * (tasks / self._most),
-                examples,
-                rows,
-            ),
-            self._asked(
-                SomeTasks.at(self._layout, related.tolist()),
-                self._weights / self._inclusion_T,
-                examples,
-                rows,
-            ),
-        )
+        scored = SomeTasks.at(self._layout, drawn.tolist())
+        asked = self._asked(scored, self._weights * (tasks / self._most), examples, rows)
+        if not self._joint:
+            return asked, None
+        with_sources = torch.cat([seeds, self._sources[seeds].flatten()])
+        related = SomeTasks.at(self._layout, with_sources.tolist())
+        return asked, self._asked(related, self._weights / self._inclusion_T, examples, rows)
 
     @staticmethod
     def _asked(

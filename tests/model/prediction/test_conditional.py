@@ -124,7 +124,7 @@ def test_the_correction_is_that_of_the_network_in_torch(
 ) -> None:
     artifact, layout = predictor.artifact, conditional.layout
     config = artifact.description.config
-    joint_head = JointHead(layout, config.width, config.evidence_channels)
+    joint_head = JointHead(layout, config.width, config.evidence_channels, config.neighbours)
     prefix = "kinds.user.joint."
     joint_head.load_state_dict(
         {

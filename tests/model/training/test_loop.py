@@ -107,6 +107,30 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(
     assert not same_state(first.state_dict(), other.state_dict())
 
 
+def test_the_marginals_learn_the_same_without_a_joint_head(
+    prepared: Prepared, config: Config
+) -> None:
+    without = config.model_copy(update={"joint": False})
+    first, second = (run_of(prepared, some).fit(1, nothing, never) for some in (config, without))
+    states = first.state_dict(), second.state_dict()
+    others = {name: value for name, value in states[0].items() if ".joint." not in name}
+    assert same_state(others, states[1])
+    assert not same_state(states[0], states[1])
+
+
+def test_of_many_tasks_a_step_computes_some_and_all_are_learned(
+    prepared: Prepared, config: Config
+) -> None:
+    few = config.model_copy(update={"step_tasks": 8})
+    first, second = (run_of(prepared, few).fit(1, nothing, never) for _ in range(2))
+    assert same_state(first.state_dict(), second.state_dict())
+    start = prepared.network(few)
+    for before, after in zip(
+        start.kind("user").stage.private, first.kind("user").stage.private, strict=True
+    ):
+        assert ((after - before).abs().amax(dim=(1, 2)) > 0).all()
+
+
 def test_losses_fall_and_are_told_per_declared_task(prepared: Prepared, config: Config) -> None:
     told: list[dict[str, float]] = []
     run = run_of(prepared, config)
