@@ -20,8 +20,11 @@ from app.api import (
     job_log,
     metrics,
     model_versions,
+    prediction_jobs,
+    prediction_sets,
     predictions,
     problems,
+    rankings,
     schedules,
     tasks,
     training_jobs,
@@ -45,6 +48,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     model_versions.router,
     aliases.router,
     predictions.router,
+    rankings.router,
+    prediction_jobs.router,
+    prediction_sets.router,
 )
 """The routers below `/v1`, in the order in which the docs page shows them."""
 

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
         description="so many of a dataset's newest model versions keep their stored predictions, "
         "and those with an alias; by default all do",
     )
+    prediction_set_days: float = Field(
+        default=90.0,
+        gt=0,
+        description="stored predictions that newer ones have taken the place of, or that were made "
+        "for download, are removed so long after; live reports look at those that are kept",
+    )
     cancel_grace_s: float = Field(
         default=1.0, gt=0, description="a cancelled job that has not stopped by then is killed"
     )
@@ -74,8 +80,8 @@ class Settings(BaseSettings):
     checkpoint_s: float = Field(
         default=60.0,
         gt=0,
-        description="how much work a training may lose at most; it keeps a checkpoint after every "
-        "epoch, and so often within a long one",
+        description="how much of its training a job may lose at most; it keeps a checkpoint after "
+        "every epoch, and so often within a long one",
     )
     pulse_file: Path | None = Field(
         default=None,

@@ -29,7 +29,7 @@ class Checkpoints(Protocol):
     """Where a fit leaves what it would need to go on."""
 
     def is_due(self) -> bool:
-        """Whether the last one is old enough for another one in the middle of an epoch."""
+        """Whether to save another one now, in the middle of an epoch; asked after each step."""
 
     def save(self, content: bytes) -> None:
         """Keep this beside the one before it.
@@ -65,19 +65,24 @@ class CheckpointFolder:
 
     Args:
         folder: exists.
-        interval_s: how often a checkpoint is due in the middle of an epoch.
+        interval_s: within an epoch the next one is written at most so long after the last one, if
+            steps and writing take about as long as they did before.
     """
 
     def __init__(self, folder: Path, interval_s: float) -> None:
         self._folder = folder
         self._interval_s = interval_s
-        self._due_at = time.monotonic() + interval_s
+        self._asked_at = time.monotonic()
+        self._due_at = self._asked_at + interval_s
+        self._save_s = 0.0
         for unfinished in folder.glob(f"*{_UNFINISHED}"):
             unfinished.unlink(missing_ok=True)
 
     def is_due(self) -> bool:
-        """Whether the interval has passed since the last attempt to save."""
-        return time.monotonic() >= self._due_at
+        """Whether one that is saved after the next question would come later than the interval."""
+        now = time.monotonic()
+        since_last_question_s, self._asked_at = now - self._asked_at, now
+        return now + since_last_question_s + self._save_s >= self._due_at
 
     def save(self, content: bytes) -> None:
         """Write the next file and remove the third newest.
@@ -85,12 +90,13 @@ class CheckpointFolder:
         Raises:
             OSError: the disk is full or the folder is gone; the earlier files are as they were.
         """
-        self._due_at = time.monotonic() + self._interval_s
+        begun = time.monotonic()
+        self._due_at = begun + self._interval_s
         before = self._files()
         number = int(before[-1].stem) + 1 if before else 1
         unfinished = self._folder / f"{number:06d}{_UNFINISHED}"
         try:
-            _write_durably(unfinished, content)
+            write_durably(unfinished, _FORMAT, _checksum(content), content)
             unfinished.replace(self._folder / f"{number:06d}{_SUFFIX}")
             _sync_folder(self._folder)
         except OSError:
@@ -98,6 +104,7 @@ class CheckpointFolder:
             raise
         for old in before[: 1 - _KEPT]:
             old.unlink(missing_ok=True)
+        self._save_s = time.monotonic() - begun
 
     def newest_first(self) -> Iterator[bytes]:
         """The contents of the files; those that are damaged are removed."""
@@ -117,10 +124,10 @@ class CheckpointFolder:
         )
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, *content: bytes) -> None:
+    """Write a file; when this returns it is on the disk, its name may not be."""
     with path.open("wb") as file:
-        file.write(_FORMAT + _checksum(content))
-        file.write(content)
+        file.writelines(content)
         file.flush()
         os.fsync(file.fileno())
 

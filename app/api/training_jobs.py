@@ -45,12 +45,15 @@ class TrainingJobRequest(BaseModel):
     config: Config = Field(
         default=Config(), description="hyperparameters; the defaults need no tuning"
     )
+    priority: int = Field(
+        default=0, ge=-1000, le=1000, description="of the jobs that wait, the highest is run first"
+    )
 
     @property
     def request(self) -> TrainingRequest:
         """As the domain takes it."""
         names = None if self.tasks is None else tuple(self.tasks)
-        return TrainingRequest(names, self.seed, self.config)
+        return TrainingRequest(names, self.seed, self.config, self.priority)
 
 
 class JobProgress(BaseModel):
@@ -82,6 +85,7 @@ class TrainingJob(BaseModel):
     schedule: str | None = Field(description="name of the schedule that made it")
     tasks: list[str]
     seed: int
+    priority: int
     dataset_revision: int = Field(
         description="of the data that it learns from: what there was when it was submitted"
     )
@@ -238,6 +242,7 @@ def _shown(found: training_jobs.TrainingJob) -> TrainingJob:
         schedule=job.schedule,
         tasks=[task["name"] for task in job.arguments["tasks"]],
         seed=job.arguments["seed"],
+        priority=job.priority,
         dataset_revision=job.arguments["dataset_revision"],
         progress=JobProgress(**job.progress) if job.progress else None,
         result=job.result,

@@ -15,13 +15,16 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 30_000
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
 """What is raised when the database does not answer, or SQLite is kept busy for longer than that."""
+
+TRANSACTION_LOST = (*DATABASE_AWAY, InternalError)
+"""The same for who sets `idle_transaction_s`, and may be woken after PostgreSQL has acted on it."""
 
 
 def make_engine(database_url: str, *, idle_transaction_s: float | None = None) -> Engine:

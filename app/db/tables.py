@@ -1,11 +1,20 @@
-"""The tables. One dataset has imports, parts, tasks, schedules, jobs and model versions."""
+"""The tables. A dataset has imports, parts, tasks, schedules, jobs, versions, prediction sets."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.db.types import Json, UtcDateTime, utc_now
@@ -258,27 +267,75 @@ class Alias(Base):
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-class Prediction(Base):
-    """A version's stored answer for one entity; `item_id` is empty unless the entity is a pair.
+class PredictionSet(Base):
+    """What a model version says of many entities at one cutoff.
 
-    `point` is what a ranking sorts by: a probability, an expected value, a peak's probability.
+    It is written by its job, chunk by chunk, and seen by nobody until `published_at` is set, in the
+    transaction that finishes the job; then it never changes. Of the published ones that are
+    `ranked`, the newest that has a task is what the version's ranking of that task reads. A set
+    that is withdrawn loses its job, its version and `published_at`, and is then removed piece by
+    piece.
+
+    An id is never given twice, also on SQLite, because cursors name it.
     """
 
-    __tablename__ = "prediction"
+    __tablename__ = "prediction_set"
 
-    model_version_id: Mapped[int] = mapped_column(
-        ForeignKey("model_version.id", ondelete="CASCADE"), primary_key=True
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    model_version_id: Mapped[int | None] = mapped_column(
+        ForeignKey("model_version.id", ondelete="CASCADE")
     )
-    task: Mapped[str] = mapped_column(primary_key=True)
-    entity_id: Mapped[str] = mapped_column(primary_key=True)
-    item_id: Mapped[str] = mapped_column(primary_key=True, default="")
-    point: Mapped[float]
-    cold_start: Mapped[bool]
-    distribution: Mapped[dict[str, Any]]
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
+    cutoff_at: Mapped[datetime]
+    ranked: Mapped[bool]
+    rows: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    published_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("ix_prediction_rank", "model_version_id", "task", "point", "entity_id", "item_id"),
+        Index(
+            "ix_prediction_set_model_version_id_published_at", "model_version_id", "published_at"
+        ),
+        Index("ix_prediction_set_dataset_id", "dataset_id"),
+        Index("ix_prediction_set_job_id", "job_id"),
+        {"sqlite_autoincrement": True},
     )
+
+
+class PredictionSetTask(Base):
+    """A task of a prediction set: how many rows, and how their parameters are understood.
+
+    `scale` and `classes` are the model's of this task, see `model.distributions`.
+    """
+
+    __tablename__ = "prediction_set_task"
+
+    prediction_set_id: Mapped[int] = mapped_column(
+        ForeignKey("prediction_set.id", ondelete="CASCADE"), primary_key=True
+    )
+    task: Mapped[str] = mapped_column(primary_key=True)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    scale: Mapped[dict[str, Any]]
+    classes: Mapped[list[Any]]
+
+
+class PredictionChunk(Base):
+    """Some rows of a task of a prediction set, in columns, see `app.domain.prediction_chunks`.
+
+    The rows of a task are in the order of their points, so many in each chunk but the last: where
+    a row stands says in which chunk it is.
+    """
+
+    __tablename__ = "prediction_chunk"
+
+    prediction_set_id: Mapped[int] = mapped_column(
+        ForeignKey("prediction_set.id", ondelete="CASCADE"), primary_key=True
+    )
+    task: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class IdempotencyRecord(Base):

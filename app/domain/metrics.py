@@ -9,11 +9,11 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Job
-from app.domain import retention, training_jobs
+from app.domain import prediction_jobs, retention, training_jobs
 from app.jobs.clock import database_now
 from app.jobs.states import ACTIVE, JobState
 
-KINDS = (training_jobs.KIND, retention.KIND)
+KINDS = (training_jobs.KIND, prediction_jobs.KIND, retention.KIND)
 
 
 @dataclass(frozen=True)

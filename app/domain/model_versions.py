@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Alias, Dataset, ModelVersion
+from app.db.tables import Alias, Dataset, ModelVersion, PredictionSet
 from app.domain.datasets import note_change
-from app.domain.stored_predictions import store_predictions
+from app.domain.prediction_sets import publish_set
 from app.errors import NotFound
 from model.tasks import Task
 
@@ -33,12 +31,11 @@ def publish(
     task_graph: dict[str, Any],
     tasks: list[dict[str, Any]],
     cutoff_at: datetime,
-    predictions: Iterable[dict[str, Any]],
+    prediction_set: PredictionSet | None = None,
 ) -> ModelVersion:
     """Store a trained model with its predictions as the dataset's next version.
 
-    The first version becomes the champion; later ones wait until the alias is moved. Nobody waits
-    for the predictions: only then, when the number is given, is the dataset locked.
+    The first version becomes the champion; later ones wait until the alias is moved.
 
     Args:
         session: its transaction shows the version and all predictions at once.
@@ -49,12 +46,14 @@ def publish(
         estimator_report: `model.evaluation.Report` as JSON.
         task_graph: `model.evaluation.TaskGraph` as JSON.
         tasks: declarations with names.
-        cutoff_at: when the predictions were made at.
-        predictions: rows of the prediction table, without the version; read once, in chunks.
+        cutoff_at: up to when it knows the log.
+        prediction_set: what it says about everybody, written already.
     """
+    # This locks, so that two trainings that end at once do not take the same number.
+    note_change(session, dataset_id)
     version = ModelVersion(
         dataset_id=dataset_id,
-        number=_provisional_number(),
+        number=_last_number(session, dataset_id) + 1,
         job_id=job_id,
         artifact_path=artifact_path,
         dataset_revision=dataset_revision,
@@ -65,11 +64,8 @@ def publish(
     )
     session.add(version)
     session.flush()
-    store_predictions(session, version, predictions)
-    # This locks, so that two trainings that end at once do not take the same number.
-    note_change(session, dataset_id)
-    version.number = _last_number(session, dataset_id) + 1
-    session.flush()
+    if prediction_set is not None:
+        publish_set(session, prediction_set, version)
     if session.get(Alias, (dataset_id, CHAMPION)) is None:
         session.add(Alias(dataset_id=dataset_id, name=CHAMPION, model_version_id=version.id))
         session.flush()
@@ -116,11 +112,6 @@ def trained_tasks(version: ModelVersion) -> dict[str, Task]:
     return {task["name"]: Task.model_validate(task) for task in version.tasks}
 
 
-def _provisional_number() -> int:
-    """That no other version has; nobody sees it outside the transaction that publishes."""
-    return -1 - secrets.randbelow(_LARGEST_NUMBER)
-
-
 def _last_number(session: Session, dataset_id: int) -> int:
     numbers = select(func.max(ModelVersion.number)).where(ModelVersion.dataset_id == dataset_id)
-    return session.scalar(numbers.where(ModelVersion.number > 0)) or 0
+    return session.scalar(numbers) or 0

@@ -1,4 +1,4 @@
-"""What old rows are removed: histories of jobs that ended long ago, predictions of old versions.
+"""What old rows are removed: histories of jobs that ended long ago, prediction sets out of use.
 
 Rows of jobs stay, because an idempotency key gives the same job for ever. Each function does a
 bounded piece of work, so that nobody waits long for the database; call it again until it returns 0.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, delete, exists, func, select
+from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Alias, Dataset, Job, JobEvent, ModelVersion, Prediction
+from app.db.tables import Alias, Dataset, Job, JobEvent, ModelVersion
+from app.domain.prediction_sets import sets_of_version, superseded_sets, withdraw
 from app.jobs.clock import database_now
 from app.jobs.states import TERMINAL
 from app.jobs.submit import NewJob, submit
@@ -60,7 +61,7 @@ def remove_retention_jobs(session: Session, ended_before: datetime) -> int:
 
 def retire_versions(session: Session, kept: int) -> int:
     """Let the versions that are not among a dataset's newest `kept`, and have no alias, say that
-    their predictions are no longer stored.
+    their predictions are no longer stored, and withdraw these.
 
     Returns:
         How many were retired.
@@ -73,27 +74,22 @@ def retire_versions(session: Session, kept: int) -> int:
         )
         for version in session.scalars(_superseded(dataset_id, kept)).all():
             version.predictions_removed_at = database_now(session)
+            for prediction_set in sets_of_version(session, version):
+                withdraw(prediction_set)
             retired += 1
     return retired
 
 
-def remove_predictions(session: Session) -> int:
-    """Remove predictions of a retired version, all of one task at once.
+def withdraw_sets(session: Session, published_before: datetime) -> int:
+    """Let nobody see the prediction sets that no ranking reads and that were published before this.
 
     Returns:
-        How many were removed; 0 once there are no more.
+        How many were withdrawn; `remove_withdrawn` removes what they hold.
     """
-    stored = select(Prediction.model_version_id, Prediction.task)
-    stored = stored.join(ModelVersion, ModelVersion.id == Prediction.model_version_id)
-    found = session.execute(
-        stored.where(ModelVersion.predictions_removed_at.is_not(None)).limit(1)
-    ).one_or_none()
-    if found is None:
-        return 0
-    own = (Prediction.model_version_id == found[0], Prediction.task == found[1])
-    rows = session.scalar(select(func.count()).select_from(Prediction).where(*own))
-    session.execute(delete(Prediction).where(*own))
-    return rows or 0
+    old = superseded_sets(session, published_before)
+    for prediction_set in old:
+        withdraw(prediction_set)
+    return len(old)
 
 
 def _is_long_over(session: Session, last: Job | None, interval_s: float) -> bool:

@@ -1,19 +1,26 @@
-"""The answers that a model version has given for everybody when it was published."""
+"""Answers out of prediction sets, ranked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import Row, Select, Table, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.db.bulk import insert_many
-from app.db.tables import ModelVersion, Prediction
-from app.errors import Conflict
-
-_IDS_PER_QUERY = 1_000
+from app.db.tables import Dataset, ModelVersion, PredictionSet
+from app.domain.model_versions import get_version, trained_tasks
+from app.domain.prediction_chunks import AnswerRows
+from app.domain.prediction_sets import (
+    SetTask,
+    current_set,
+    get_set,
+    read_rows,
+    tasks_of_set,
+)
+from app.errors import Conflict, NotFound
+from model.tasks import Task
 
 
 class Entity(NamedTuple):
@@ -24,7 +31,7 @@ class Entity(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One task's prediction for one entity, see the prediction table."""
+    """One task's prediction for one entity."""
 
     task: str
     entity: Entity
@@ -33,102 +40,102 @@ class Answer(NamedTuple):
     distribution: dict[str, Any]
 
 
-def store_predictions(
-    session: Session, version: ModelVersion, rows: Iterable[dict[str, Any]]
-) -> int:
-    """Store a version's answers; returns how many.
+@dataclass(frozen=True)
+class Ranking:
+    """Where a ranking reads: a task of a set; it never changes, so that a place is a cursor.
 
-    Args:
-        session: in whose transaction.
-        version: whose answers.
-        rows: of the prediction table, without the version.
+    Attributes:
+        task: what is ranked; None if no set has it.
+        version: the number of the version that answers.
+        cutoff_at: when its answers were made at.
     """
-    table = Prediction.__table__
-    assert isinstance(table, Table)
-    columns = ("task", "entity_id", "item_id", "point", "cold_start")
-    values = (
-        (
-            version.id,
-            *(row[column] for column in columns),
-            orjson.dumps(row["distribution"]).decode(),
-        )
-        for row in rows
-    )
-    return insert_many(session, table, ("model_version_id", *columns, "distribution"), values)
+
+    task: SetTask | None
+    version: int
+    cutoff_at: datetime
 
 
-def read_stored(
-    session: Session, version: ModelVersion, tasks: Sequence[str], entities: Sequence[Entity]
-) -> Iterator[Answer]:
-    """Those answers of these tasks for these entities that are stored, in no order."""
-    wanted = set(entities)
-    ids = sorted({entity.entity_id for entity in entities})
-    for start in range(0, len(ids), _IDS_PER_QUERY):
-        chunk = ids[start : start + _IDS_PER_QUERY]
-        query = _of_version(version).where(
-            Prediction.task.in_(tasks), Prediction.entity_id.in_(chunk)
+def current_ranking(session: Session, version: ModelVersion, task: Task) -> Ranking:
+    """What a ranking reads now.
+
+    Raises:
+        Conflict: the version's predictions are no longer stored.
+    """
+    found = current_set(session, version, task.name)
+    if found is None:
+        if version.predictions_removed_at is not None:
+            raise _removed(version)
+        return Ranking(None, version.number, version.cutoff_at)
+    return _ranking(session, found, version.number, task)
+
+
+def ranking_of_set(session: Session, dataset: Dataset, set_id: int, task: str) -> Ranking:
+    """What the ranking reads that began with this set.
+
+    Raises:
+        NotFound: the set was removed meanwhile, or does not have the task.
+    """
+    found = get_set(session, dataset, set_id)
+    trained = trained_tasks(get_version(session, dataset, found.version))
+    if task not in trained:
+        raise NotFound(
+            f"prediction set {set_id} has no task {task!r}", code="prediction_set_not_found"
         )
-        answers = (_answer(row) for row in session.execute(query))
-        yield from (answer for answer in answers if answer.entity in wanted)
+    return _ranking(session, found.prediction_set, found.version, trained[task])
 
 
 def rank(
-    session: Session,
-    version: ModelVersion,
-    task: str,
-    *,
-    limit: int,
-    descending: bool = True,
-    after: tuple[float, Entity] | None = None,
-    user: str | None = None,
+    session: Session, ranking: Ranking, *, start: int, limit: int, descending: bool = True
 ) -> list[Answer]:
     """Answers of a task by their point, one more than `limit` if there are more.
 
     Args:
         session: to read them in.
-        version: whose answers.
-        task: its name.
+        ranking: where.
+        start: how many answers come before.
         limit: how many.
         descending: the largest point first; equal points are ordered by their ids.
-        after: point and entity of the last answer of the page before.
-        user: only the pairs of this user.
-
-    Raises:
-        Conflict: the version's predictions are no longer stored.
     """
-    if version.predictions_removed_at is not None:
-        raise Conflict(
-            f"the stored predictions of model version {version.number} were removed, since newer "
-            "versions have taken its place: ask it entity by entity, or rank by another version",
-            code="predictions_removed",
+    if ranking.task is None:
+        return []
+    of_task = ranking.task
+    stop = min(start + limit + 1, of_task.rows)
+    if start >= stop:
+        return []
+    if descending:
+        start, stop = of_task.rows - stop, of_task.rows - start
+    chunks = read_rows(session, of_task.set_id, of_task.task.name, start, stop)
+    answers = [answer for rows in chunks for answer in answers_of_rows(of_task, rows)]
+    return answers[::-1] if descending else answers
+
+
+def answers_of_rows(of_task: SetTask, rows: AnswerRows) -> Iterator[Answer]:
+    """The answers of some rows, in their order."""
+    distribution = of_task.distribution(rows)
+    answers = distribution.answers() if distribution is not None else rows.answers or []
+    items = [""] * len(rows) if rows.item_ids is None else rows.item_ids.to_pylist()
+    return (
+        Answer(of_task.task.name, Entity(entity_id, item_id), point, cold_start, answer)
+        for entity_id, item_id, point, cold_start, answer in zip(
+            rows.entity_ids.to_pylist(),
+            items,
+            rows.point.tolist(),
+            rows.cold_start.tolist(),
+            answers,
+            strict=True,
         )
-    key = (Prediction.point, Prediction.entity_id, Prediction.item_id)
-    query = _of_version(version).where(Prediction.task == task)
-    if user is not None:
-        query = query.where(Prediction.entity_id == user)
-    if after is not None:
-        point, entity = after
-        last = (point, *entity)
-        query = query.where(tuple_(*key) < last if descending else tuple_(*key) > last)
-    order = [column.desc() if descending else column.asc() for column in key]
-    return [_answer(row) for row in session.execute(query.order_by(*order).limit(limit + 1))]
-
-
-_Columns = tuple[str, str, str, float, bool, dict[str, Any]]
-
-
-def _of_version(version: ModelVersion) -> Select[*_Columns]:
-    query = select(
-        Prediction.task,
-        Prediction.entity_id,
-        Prediction.item_id,
-        Prediction.point,
-        Prediction.cold_start,
-        Prediction.distribution,
     )
-    return query.where(Prediction.model_version_id == version.id)
 
 
-def _answer(row: Row[*_Columns]) -> Answer:
-    task, entity_id, item_id, point, cold_start, distribution = row
-    return Answer(task, Entity(entity_id, item_id), point, cold_start, distribution)
+def _ranking(session: Session, found: PredictionSet, version: int, task: Task) -> Ranking:
+    of_task = tasks_of_set(session, found, {task.name: task}).get(task.name)
+    return Ranking(of_task, version, found.cutoff_at)
+
+
+def _removed(version: ModelVersion) -> Conflict:
+    return Conflict(
+        f"the stored predictions of model version {version.number} were removed, since newer "
+        "versions have taken its place: a prediction job stores new ones; or ask it entity by "
+        "entity, or rank by another version",
+        code="predictions_removed",
+    )

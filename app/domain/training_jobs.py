@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Select, select
@@ -35,6 +35,7 @@ class TrainingRequest:
     task_names: tuple[str, ...] | None
     seed: int
     config: Config
+    priority: int = 0
 
     @property
     def document(self) -> dict[str, Any]:
@@ -43,6 +44,7 @@ class TrainingRequest:
             "tasks": None if self.task_names is None else list(self.task_names),
             "seed": self.seed,
             "config": self.config.model_dump(mode="json"),
+            "priority": self.priority,
         }
 
     @classmethod
@@ -53,6 +55,7 @@ class TrainingRequest:
             task_names=None if names is None else tuple(names),
             seed=document["seed"],
             config=Config.model_validate(document["config"]),
+            priority=document.get("priority", 0),
         )
 
 
@@ -93,7 +96,7 @@ def submit_training(
             "tasks": [task.model_dump(mode="json") for task in chosen],
             "dataset_revision": dataset.revision,
         }
-        new = NewJob(KIND, dataset.id, arguments, new.request, schedule=schedule)
+        new = replace(new, arguments=arguments, priority=request.priority, schedule=schedule)
         job = submit(session, new, idempotency_key=idempotency_key)
     return TrainingJob(job, dataset.name)
 

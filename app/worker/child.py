@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import traceback
 from multiprocessing.connection import Connection
 
-from sqlalchemy.exc import OperationalError
-
+from app.db.engine import TRANSACTION_LOST
 from app.errors import ServiceError
 from app.jobs.ending import Failure
 from app.jobs.errors import CancelRequested
@@ -64,13 +64,16 @@ def _explain(job: JobRun, error: Exception) -> Failure:
     if isinstance(error, ServiceError):
         return Failure(error.code, error.detail)
     job.log("the job failed", level="error", exception=traceback.format_exc())
-    if isinstance(error, OperationalError):
+    if isinstance(error, TRANSACTION_LOST):
         message = f"the database did not answer: {error.orig}. See the job's log, then train again"
         return Failure("database_unavailable", message, is_transient=True)
     if isinstance(error, MemoryError):
         message = "the machine has too little memory: train with fewer tasks or less data"
         return Failure("out_of_memory", message)
     reason = "".join(traceback.format_exception_only(error)).splitlines()[0]
+    if os.strerror(errno.ENOSPC) in reason:  # not all libraries give the number
+        message = f"{reason}. Free some space for {job.settings.data_dir}, then train again"
+        return Failure("disk_full", message)
     return Failure("internal_error", f"{reason}. A fault of the service: see the job's log")
 
 

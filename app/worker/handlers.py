@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HANDLERS = {
     "training": "app.worker.training:train",
+    "prediction": "app.worker.scoring:score",
     "retention": "app.worker.retention:clean",
 }
 """Import string of the handler by the job's kind."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.engine import make_engine, make_session_factory, transaction
 from app.db.types import utc_now
 from app.jobs.ending import finish
-from app.jobs.lease import Run
+from app.jobs.lease import Run, lock_run
 from app.settings import Settings
 from app.worker.job_checkpoints import take_checkpoints
 from app.worker.lifeline import Lifeline
@@ -61,14 +61,22 @@ class JobRun:
         )
 
     @cached_property
-    def checkpoints(self) -> Checkpoints:
+    def checkpoint_folder(self) -> Path:
         """What earlier runs of the job have left, and where this one leaves what it has.
 
         Raises:
             RunLost: another run has the job.
         """
-        folder = take_checkpoints(self.session_factory, self.settings, self.run)
-        return CheckpointFolder(folder, self.settings.checkpoint_s)
+        return take_checkpoints(self.session_factory, self.settings, self.run)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints in that folder.
+
+        Raises:
+            RunLost: another run has the job.
+        """
+        return CheckpointFolder(self.checkpoint_folder, self.settings.checkpoint_s)
 
     @cached_property
     def scratch(self) -> Path:
@@ -97,6 +105,19 @@ class JobRun:
         """Whether the job was cancelled; a handler that goes on is killed after a grace."""
         self._send_progress()
         return self._lifeline.stop_requested.is_set()
+
+    @contextmanager
+    def fenced(self) -> Iterator[Session]:
+        """A transaction that stores something before the end, if this run still has the job.
+
+        Keep it short: nothing is told of the job while it is open.
+
+        Raises:
+            RunLost: another run has the job.
+        """
+        with transaction(self.session_factory) as session:
+            lock_run(session, self.run)
+            yield session
 
     @contextmanager
     def storing(self) -> Iterator[Session]:

@@ -12,11 +12,12 @@ from app.db.engine import transaction
 from app.db.types import utc_now
 from app.domain.datasets import remove_files
 from app.domain.orphans import list_places, orphans, owns_files, read_names
+from app.domain.prediction_sets import remove_withdrawn
 from app.domain.retention import (
     remove_histories,
-    remove_predictions,
     remove_retention_jobs,
     retire_versions,
+    withdraw_sets,
 )
 from app.worker.job_run import JobRun
 from model.errors import Stopped
@@ -30,10 +31,11 @@ def clean(run: JobRun) -> None:
     """
     settings = run.settings
     ended_before = utc_now() - timedelta(days=settings.job_log_days)
+    _withdraw_predictions(run)
     removed = {
         "events": _repeat(run, lambda session: remove_histories(session, ended_before)),
         "jobs": _repeat(run, lambda session: remove_retention_jobs(session, ended_before)),
-        "predictions": _remove_predictions(run, settings.stored_versions),
+        "predictions": _repeat(run, remove_withdrawn),
     }
     run.report("files", 0.5)
     removed["files"] = _remove_orphans(run)
@@ -42,12 +44,13 @@ def clean(run: JobRun) -> None:
         run.finish(session, {"removed": removed})
 
 
-def _remove_predictions(run: JobRun, kept: int | None) -> int:
-    if kept is None:
-        return 0
+def _withdraw_predictions(run: JobRun) -> None:
+    settings = run.settings
+    published_before = utc_now() - timedelta(days=settings.prediction_set_days)
     with transaction(run.session_factory) as session:
-        retire_versions(session, kept)
-    return _repeat(run, remove_predictions)
+        if settings.stored_versions is not None:
+            retire_versions(session, settings.stored_versions)
+        withdraw_sets(session, published_before)
 
 
 def _remove_orphans(run: JobRun) -> int:

@@ -18,10 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.engine import transaction
+from app.db.engine import TRANSACTION_LOST, transaction
 from app.db.tables import Job
 from app.db.types import utc_now
 from app.jobs.ending import Failure, fail, lose, release
@@ -44,9 +43,9 @@ from app.worker.messages import (
 )
 from app.worker.pulse import Pulse
 from app.worker.rhythm import Every
+from app.worker.stillness import Stillness
 from app.worker.takeover import take_back
 
-_DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 _TICK_S = 0.1
 JOURNAL_S = 0.25
 
@@ -93,6 +92,8 @@ class Supervision:
         """Run the job; returns when the child is gone and the job's fate is stored."""
         self._remove_scratch()
         self._child.start()
+        assert self._child.pid is not None
+        self._stillness = Stillness(self._child.pid)
         self._far_end.close()
         try:
             self._accompany()
@@ -123,9 +124,15 @@ class Supervision:
             if overdue.is_due():  # a busy worker too: the others may be busy for hours
                 self._attempt(lambda: take_back(self._sessions, self._settings))
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                self._child.kill()
-                self._child.join()
-                self._say("error", "the job was killed because it did not stop by itself")
+                self._kill("the job was killed because it did not stop by itself")
+            if self._stillness.lasts(self._settings.lease_s):
+                # It may be in the middle of a transaction, and keep SQLite's only write lock.
+                self._kill("the job was killed because its process was stopped")
+
+    def _kill(self, why: str) -> None:
+        self._child.kill()
+        self._child.join()
+        self._say("error", why)
 
     def _goes_on(self) -> bool:
         # After its last word a child has nothing to do but to take its libraries down.
@@ -163,7 +170,7 @@ class Supervision:
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except _DATABASE_AWAY as error:
+        except TRANSACTION_LOST as error:
             # It may come back; if it does not in time, the lease ends and with it the child.
             log.warning("the database did not answer", job=self._run.job_id, error=str(error.orig))
 
@@ -205,7 +212,7 @@ class Supervision:
                 break
             except RunLost:
                 break
-            except _DATABASE_AWAY as error:
+            except TRANSACTION_LOST as error:
                 log.warning("cannot store a job's end", job=self._run.job_id, error=str(error.orig))
                 if self._stopping.wait(1.0):
                     break  # the lease will run out
@@ -214,7 +221,7 @@ class Supervision:
         log.info("run ended", job=self._run.job_id, exit_code=exit_code, failure=code)
 
     def _remove_checkpoints(self) -> None:
-        with suppress(*_DATABASE_AWAY), transaction(self._sessions, write=False) as session:
+        with suppress(*TRANSACTION_LOST), transaction(self._sessions, write=False) as session:
             job = session.get(Job, self._run.job_id)
             if job is not None and job.state in TERMINAL:
                 remove_checkpoints(self._settings, job)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.db.engine import transaction
-from app.db.tables import Dataset
+from app.db.tables import Dataset, PredictionSet
 from app.domain.model_versions import publish
 from app.errors import NotFound
 from app.ingest.index_folder import open_event_log
@@ -21,11 +21,11 @@ from app.ingest.manifest import parts_of
 from app.ingest.parts import dataset_folder
 from app.jobs.lease import state_of
 from app.jobs.states import JobState
-from app.worker.answer_spool import read_rows, write_rows
-from app.worker.answering import answer_everything, rows_of
+from app.worker.answer_spool import AnswerSpool
+from app.worker.answering import Answering, Scope
 from app.worker.job_run import JobRun
+from app.worker.set_writing import OnProgress, SetWriter, score_into
 from model import SSMTL, Config, Progress, Task
-from model.errors import Stopped
 from model.events import EventLog
 
 _FITTED = 0.9  # the share of the run that is over when the model is fitted
@@ -57,14 +57,7 @@ def train(run: JobRun) -> None:
 def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog) -> None:
     scratch = run.scratch / "artifact"
     estimator.save(scratch)
-    run.report("predict", _FITTED)
-    answers = run.scratch / "answers.jsonl"
-    with answers.open("wb") as file:
-        for answer in answer_everything(estimator.predictor_, log):
-            if run.should_stop():
-                raise Stopped("stopped while predicting")
-            write_rows(file, rows_of(answer))
-    run.report("store", _ANSWERED)
+    set_id = _answer_everybody(run, estimator, log)
     folder = dataset_folder(run.settings.data_dir, run.dataset_id) / "models"
     artifact = folder / f"{run.job_id}-{run.run_token}"  # no other run ever writes there
     with _kept_on_success(run, artifact), run.storing() as session:
@@ -78,11 +71,34 @@ def _save_and_publish(run: JobRun, estimator: SSMTL, log: EventLog) -> None:
             task_graph=estimator.task_graph_.model_dump(mode="json"),
             tasks=[task.model_dump(mode="json") for task in estimator.tasks_],
             cutoff_at=estimator.cutoff_at_,
-            predictions=read_rows(answers),
+            prediction_set=session.get_one(PredictionSet, set_id),
         )
         run.finish(session, {"model_version": version.number})
         folder.mkdir(parents=True, exist_ok=True)
         scratch.replace(artifact)
+
+
+def _answer_everybody(run: JobRun, estimator: SSMTL, log: EventLog) -> int:
+    """What the model says at its cutoff, written out of sight; returns the id of the set."""
+    names = tuple(estimator.predictor_.tasks)
+    answering = Answering(estimator.predictor_, log, names, estimator.cutoff_at_)
+    pieces = answering.pieces(Scope())
+    folder = run.scratch / "answers"
+    folder.mkdir()
+    spool = AnswerSpool(folder, {})
+
+    def progress(stage: str, start: float, end: float) -> OnProgress:
+        return lambda done: run.report(stage, start + done * (end - start))
+
+    predicting = progress("predict", _FITTED, _ANSWERED)
+    score_into(spool, answering, pieces, predicting, run.should_stop)
+    return SetWriter(answering, pieces, spool, run.fenced).write(
+        run.dataset_id,
+        run.job_id,
+        ranked=True,
+        progress=progress("store", _ANSWERED, 1.0),
+        should_stop=run.should_stop,
+    )
 
 
 def _use_threads(run: JobRun) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -29,8 +29,13 @@ DEADLINE_S = 900.0
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found | None], what: str, seconds: float = DEADLINE_S) -> Found:
-    """What `look` finds, as soon as it finds something.
+def eventually(
+    look: Callable[[], Found | None],
+    what: str,
+    seconds: float = DEADLINE_S,
+    pause_s: float = 0.02,
+) -> Found:
+    """What `look` finds, as soon as it finds something; it looks again after each pause.
 
     Raises:
         TimeoutError: it never did.
@@ -40,7 +45,7 @@ def eventually(look: Callable[[], Found | None], what: str, seconds: float = DEA
         found = look()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(pause_s)
     raise TimeoutError(f"after {seconds:.0f} s still not: {what}")
 
 
@@ -56,11 +61,19 @@ class Ground:
         self.data_dir.mkdir()
 
     def start_worker(
-        self, handler: str | None = None, **settings: object
+        self,
+        handler: str | None = None,
+        *,
+        small_disk: tuple[Path, int] | None = None,
+        **settings: object,
     ) -> subprocess.Popen[bytes]:
-        """`ssmtl worker`; with a handler one that does trainings in this way instead."""
+        """`ssmtl worker`; with a handler one that does trainings in this way instead.
+
+        For it alone a small disk of so many MB lies over a folder.
+        """
         command = ["app", "worker"] if handler is None else ["benchmarks.chaos.worker", handler]
-        return self._start(command, settings)
+        before = [] if small_disk is None else _on_small_disk(*small_disk)
+        return self._start(command, settings, before)
 
     def start_api(self, **settings: object) -> tuple[subprocess.Popen[bytes], httpx.Client]:
         """`ssmtl serve`, ready, and a client of it."""
@@ -76,7 +89,9 @@ class Ground:
         eventually(is_ready, "the service is ready", 180)
         return process, client
 
-    def _start(self, command: list[str], settings: dict[str, object]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, command: list[str], settings: dict[str, object], before: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         given = {
             "data_dir": self.data_dir,
             "database_url": self.database.url,
@@ -89,7 +104,7 @@ class Ground:
         }
         environment = {f"SSMTL_{name.upper()}": str(value) for name, value in given.items()}
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [*before, sys.executable, "-m", *command],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             stdout=self._log,
@@ -170,6 +185,13 @@ def is_gone(pid: int) -> bool:
     except OSError:
         return True
     return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def _on_small_disk(folder: Path, size_mb: int) -> list[str]:
+    """Begins a command that sees a file system of its own there, also without being root."""
+    mount = 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"'
+    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    return [*unshare, "sh", "-c", mount, "sh", f"{size_mb}m", str(folder)]
 
 
 def _pids() -> list[int]:

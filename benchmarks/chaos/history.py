@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -61,6 +63,35 @@ def events(ground: Ground, job_id: str) -> list[JobEvent]:
     query = select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)
     with Session(ground.engine) as session:
         return list(session.scalars(query))
+
+
+def log_lines(ground: Ground, job_id: str) -> list[str]:
+    """What its runs have said."""
+    return [event.data["message"] for event in events(ground, job_id) if event.kind == "log"]
+
+
+def resumed(ground: Ground, job_id: str) -> list[JobEvent]:
+    """Where one of its runs went on from a checkpoint."""
+    return [
+        event
+        for event in events(ground, job_id)
+        if event.kind == "log" and "going on after" in event.data["message"]
+    ]
+
+
+def checkpoints(ground: Ground, job_id: str) -> list[Path]:
+    """Those that lie there now."""
+    location = job(ground, job_id).checkpoint
+    return [] if location is None else list((ground.data_dir / location).glob("*/*.checkpoint"))
+
+
+def models(ground: Ground, ids: Sequence[str]) -> set[str]:
+    """Digests of the weights that these jobs have made: as many as there are different models."""
+    query = select(ModelVersion.artifact_path).where(ModelVersion.job_id.in_(ids))
+    with Session(ground.engine) as session:
+        folders = [ground.data_dir / path for path in session.scalars(query)]
+    weights = [(folder / "weights.safetensors").read_bytes() for folder in folders]
+    return {hashlib.sha256(content).hexdigest() for content in weights}
 
 
 def results(ground: Ground, ids: Sequence[str]) -> Counter[str]:

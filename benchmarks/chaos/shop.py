@@ -18,7 +18,13 @@ SMALL = {
     "members": 2,
     "bootstrap": 2,
 }
-LONG = {**SMALL, "max_epochs": 5000, "patience": 5000, "max_steps_per_epoch": 1000}
+LONG = {
+    **SMALL,
+    "max_epochs": 5000,
+    "patience": 5000,
+    "max_steps_per_epoch": 1000,
+    "batch_rows": 1,  # many steps, so that checkpoints come in the middle of an epoch
+}
 TASKS = {
     "buys_14d": ("user", {"kind": "occurs", "event_type": "purchase"}),
     "spends_14d": ("user", {"kind": "sum", "event_type": "purchase"}),

@@ -3,6 +3,7 @@
 from model.distributions.amounts import LOG_MEAN_RANGE, LOG_SIGMA_RANGE, LOG_SIZE_RANGE
 from model.distributions.baselines import Baselines, standardise
 from model.distributions.bounds import Bounds
+from model.distributions.columns import AnswerColumn, NamedShares, columns_of
 from model.distributions.conditioned import conditioned
 from model.distributions.consistency import Consistency
 from model.distributions.distributions import Distribution, of_task
@@ -27,6 +28,7 @@ __all__ = [
     "LOG_SIGMA_RANGE",
     "LOG_SIZE_RANGE",
     "WITHOUT_EVIDENCE",
+    "AnswerColumn",
     "Baselines",
     "Bounds",
     "Consistency",
@@ -35,11 +37,13 @@ __all__ = [
     "JointCorrection",
     "Layout",
     "LikelihoodName",
+    "NamedShares",
     "Scale",
     "Serving",
     "Source",
     "TaskServing",
     "baseline_parameters",
+    "columns_of",
     "conditioned",
     "of_task",
     "standardise",

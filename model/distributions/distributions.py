@@ -174,7 +174,7 @@ class Distribution:
 
     def _time_answers(self) -> list[dict[str, Any]]:
         horizon = self.task.horizon_days
-        days = [*(day for day in SURVIVAL_DAYS if day < horizon), horizon]
+        days = survival_days(horizon)
         survival = [(1 - self.probability_within(day)).tolist() for day in days]
         rows = zip(
             self._amounts("expected_days"),
@@ -216,6 +216,11 @@ class Distribution:
     def _best_and_shares(self) -> list[tuple[int, list[float]]]:
         shares = self.probabilities
         return list(zip(shares.argmax(axis=1).tolist(), shares.tolist(), strict=True))
+
+
+def survival_days(horizon_days: int) -> list[int]:
+    """The days at which a time to an event is told."""
+    return [*(day for day in SURVIVAL_DAYS if day < horizon_days), horizon_days]
 
 
 def of_task(

@@ -62,7 +62,8 @@ class ArrayWriter:
 
     def append(self, entries: NDArray[Any]) -> None:
         """Write the next entries."""
-        np.ascontiguousarray(entries, dtype=self._dtype).tofile(self._file)
+        # Not `tofile`, whose error does not say that it was the disk that is full.
+        self._file.write(np.ascontiguousarray(entries, dtype=self._dtype).view(np.uint8).data)
         self._length += len(entries)
 
     def close(self) -> StoredArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,19 @@ class Predictions:
     def answers(self) -> list[dict[str, Any]]:
         """One JSON object per entity."""
         return self.distribution.answers()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is served of R rows of one kind, before it is told task by task.
+
+    Attributes:
+        parameters: (R, columns) in the order of the kind's layout.
+        is_cold: (R,) see `Predictions.cold_start`.
+    """
+
+    parameters: NDArray[np.float32]
+    is_cold: NDArray[np.bool_]
 
 
 class Predictor:
@@ -216,12 +229,59 @@ class Predictor:
         self, log: EventLog, cutoff_at: datetime | None = None
     ) -> list[tuple[str, str]]:
         """The pairs worth ranking: each active user with recent and with popular items."""
-        users, items = candidate_pairs(
-            self.reader(log),
-            self._cutoff_us(cutoff_at),
-            self.artifact.description.config.lookback_days,
-        )
+        users, items = self.candidates_of(log, self.active(log, "user", cutoff_at), cutoff_at)
         return list(zip(log.users.ids[users], log.items.ids[items], strict=True))
+
+    def candidates_of(
+        self,
+        log: EventLog,
+        users: NDArray[np.int64],
+        cutoff_at: datetime | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The pairs worth ranking of these users, as codes of users and items, user by user."""
+        return candidate_pairs(self.reader(log), users, self._cutoff_us(cutoff_at))
+
+    def active(
+        self,
+        log: EventLog,
+        kind: Literal["user", "item"],
+        cutoff_at: datetime | None = None,
+        within_days: float | None = None,
+    ) -> NDArray[np.int64]:
+        """Codes of the users or items with an event in the days before a cutoff.
+
+        Without `within_days` in the lookback, as the rows that the model has learned from.
+        """
+        days = (
+            self.artifact.description.config.lookback_days if within_days is None else within_days
+        )
+        return self.reader(log).active(kind, self._cutoff_us(cutoff_at), days)
+
+    def score(
+        self,
+        log: EventLog,
+        kind: EntityKind,
+        users: NDArray[np.int64] | None,
+        items: NDArray[np.int64] | None,
+        cutoff_at: datetime | None = None,
+    ) -> Scores:
+        """What all tasks of a kind are answered with, for entities by their codes.
+
+        Args:
+            log: events; those after the cutoff are not looked at.
+            kind: of the entities.
+            users: (R,) codes, None for items.
+            items: (R,) codes, None for users.
+            cutoff_at: when; the model's own cutoff by default.
+        """
+        rows = Rows.of(kind, users, items, self._cutoff_us(cutoff_at))
+        reader, scorer = self.reader(log), self.scorer(kind)
+        flat = np.empty((len(rows), scorer.layout.columns), dtype=np.float32)
+        cold = np.empty(len(rows), dtype=bool)
+        for part in chunks(len(rows), CHUNK_ROWS):
+            read = reader.read(rows.take(part))
+            flat[part], cold[part] = scorer.score(read, log), read.is_cold
+        return Scores(flat, cold)
 
     def _rows(
         self,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,12 +20,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
-from app.db.tables import Dataset
+from app.db.tables import Dataset, PredictionSet
 from app.domain.datasets import get_dataset
 from app.domain.model_versions import publish
 from app.main import create_app
 from app.settings import Settings
-from app.worker.answering import answer_everything, rows_of
+from app.worker.answer_spool import AnswerSpool
+from app.worker.answering import Answering, Scope
+from app.worker.set_writing import SetWriter, score_into
 from model import SSMTL, Config, Count, Occurs, PeakPeriod, Sum, Task
 from model.events import EventLog
 from model.prediction import Predictor
@@ -70,19 +73,23 @@ class TrainedShop:
     log: EventLog
     predictor: Predictor
 
-    def rows(self) -> list[dict[str, Any]]:
-        """What the model says about everybody, as rows of the prediction table."""
-        answers = answer_everything(self.predictor, self.log)
-        return [row for answer in answers for row in rows_of(answer)]
+    def answering(self, *names: str) -> Answering:
+        """The questions of these tasks, or of all, at the model's cutoff."""
+        asked = names or tuple(self.predictor.tasks)
+        return Answering(self.predictor, self.log, asked, self.predictor.cutoff_at)
 
     def publish(
         self,
         session: Session,
         dataset: Dataset,
         data_dir: Path,
-        rows: list[dict[str, Any]] | None = None,
+        *,
+        answers: bool = True,
     ) -> int:
-        """Publish the model as the dataset's next version; returns its number."""
+        """Publish the model as the dataset's next version; returns its number.
+
+        Perhaps without what it says about everybody.
+        """
         path = f"models/{dataset.id}-{len(list((data_dir / 'models').glob('*')))}"
         copytree(self.artifact, data_dir / path)
         version = publish(
@@ -95,9 +102,19 @@ class TrainedShop:
             task_graph=self.predictor.task_graph.model_dump(mode="json"),
             tasks=[task.model_dump(mode="json") for task in TASKS],
             cutoff_at=self.predictor.cutoff_at,
-            predictions=self.rows() if rows is None else rows,
+            prediction_set=self._store(session, dataset, data_dir / "spool") if answers else None,
         )
         return version.number
+
+    def _store(self, session: Session, dataset: Dataset, folder: Path) -> PredictionSet:
+        folder.mkdir(parents=True, exist_ok=True)
+        answering, spool = self.answering(), AnswerSpool(folder, {})
+        pieces = answering.pieces(Scope())
+        score_into(spool, answering, pieces, lambda _: None, lambda: False)
+        set_id = SetWriter(answering, pieces, spool, lambda: nullcontext(session)).write(
+            dataset.id, None, ranked=True, progress=lambda _: None, should_stop=lambda: False
+        )
+        return session.get_one(PredictionSet, set_id)
 
 
 def with_further_columns(events: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -95,9 +96,32 @@ def test_who_has_lost_the_folder_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [theirs]
 
 
-def test_one_is_due_after_the_interval(tmp_path: Path) -> None:
-    assert CheckpointFolder(tmp_path, interval_s=0).is_due()
-    assert not CheckpointFolder(tmp_path, interval_s=3600).is_due()
+def test_one_is_due_before_the_interval_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Early enough for another step and for writing, as long as they took before."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    checkpoints = CheckpointFolder(tmp_path, interval_s=60)
+
+    def due_after(step_s: float) -> bool:
+        nonlocal now
+        now += step_s
+        return checkpoints.is_due()
+
+    assert [due_after(10) for _ in range(5)] == [False] * 4 + [True]
+    sync = os.fsync
+
+    def slow_sync(descriptor: int) -> None:
+        nonlocal now
+        now += 6
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_sync)
+    checkpoints.save(b"one")  # syncs the file and the folder: 12 s
+    assert not due_after(10)  # 22 s after the last one was begun
+    assert not due_after(5)
+    assert due_after(20)  # 47 s, and 32 more until another one would be there
 
 
 def test_nothing_is_kept_where_nobody_asked_for_it() -> None:

@@ -46,13 +46,11 @@ def kill_the_service(ground: Ground, dataset: str) -> Figures:
     process.wait()
     process, client = ground.start_api(embedded_worker=True)
     (ended,) = history.wait_until_ended(ground, [job_id])
-    lines = [event.data for event in history.events(ground, job_id) if event.kind == "log"]
-    resumed = [line for line in lines if "going on after" in line["message"]]
     process.terminate()
     process.wait()
     return {
         "serve_killed_succeeded": float(ended.state == "succeeded"),
-        "serve_killed_resumed": len(resumed),
+        "serve_killed_resumed": len(history.resumed(ground, job_id)),
         "serve_killed_results": history.results(ground, [job_id]).total(),
     }
 

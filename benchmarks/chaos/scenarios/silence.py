@@ -1,10 +1,9 @@
-"""What a worker that fell silent costs, and what it can still do when it is woken too late."""
+"""What can a worker still do that fell silent and is woken too late?"""
 
 from __future__ import annotations
 
 import shutil
 import time
-from datetime import UTC, datetime
 
 import httpx
 
@@ -15,31 +14,6 @@ from benchmarks.chaos.scenarios import Figures
 _LONG_LEASE_S = 10.0
 """Of the wake-up: the second run is stopped for a look, and must keep its lease meanwhile."""
 _AFTERWARDS_S = 1.0
-
-
-def measure_takeover(
-    ground: Ground, client: httpx.Client, dataset: str, repeats: int = 3
-) -> Figures:
-    """From `kill -9` of a worker until another has the job."""
-    taken_s = []
-    for _ in range(repeats):
-        first = ground.start_worker("scribble")
-        job_id = shop.submit(client, dataset)
-        history.wait_until_run(ground, job_id, 1)
-        pulse = ground.data_dir / f"pulse-{job_id}"
-        second = ground.start_worker("scribble", pulse_file=pulse)
-        eventually(pulse.exists, "the second worker waits for a job")
-        child = child_of(first.pid)
-        killed_at = datetime.now(UTC)
-        first.kill()
-        first.wait()
-        _wait_until_gone(child)
-        history.wait_until_run(ground, job_id, 2)
-        taken_s.append((history.moments(ground, job_id, "running")[1] - killed_at).total_seconds())
-        _finish(ground, job_id)
-        second.terminate()
-        second.wait()
-    return {"takeover_s_max": round(max(taken_s), 2), "takeover_s_min": round(min(taken_s), 2)}
 
 
 def wake_too_late(ground: Ground, client: httpx.Client, dataset: str) -> Figures:

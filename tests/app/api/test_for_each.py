@@ -58,7 +58,6 @@ def shop(client: TestClient, session_factory: sessionmaker[Session]) -> TestClie
                 task.model_dump(mode="json") for task in values_of(log_of({"hats": 20, "鞋": 20}))
             ],
             cutoff_at=datetime(2024, 1, 28, tzinfo=UTC),
-            predictions=iter(()),
         )
     return client
 

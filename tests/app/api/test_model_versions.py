@@ -22,7 +22,7 @@ def published(
         session.add(dataset)
         session.flush()
         for _ in range(3):
-            trained_shop.publish(session, dataset, settings.data_dir, rows=[])
+            trained_shop.publish(session, dataset, settings.data_dir, answers=False)
     return trained_shop
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from app.api.pagination import encode_cursor
 from app.db.engine import transaction
 from app.db.tables import ModelVersion, TaskRow
 from app.domain.datasets import get_dataset
@@ -200,64 +199,6 @@ def test_all_unknown_entities_are_told_at_once(service: Service) -> None:
         "/body/pairs/0/item",
         "/body/pairs/1/user",
     }
-
-
-@pytest.mark.parametrize("order", ["desc", "asc"])
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_a_ranking_has_everybody_once_in_order(service: Service, task: Any, order: str) -> None:
-    ranked: list[dict[str, Any]] = []
-    query: dict[str, Any] | None = {"limit": 37, "order": order}
-    while query:
-        page = service.get(f"/tasks/{task.name}/predictions", **query)
-        ranked += page["items"]
-        query = page["next_cursor"] and {**query, "cursor": page["next_cursor"]}
-    points = [answer["point"] for answer in ranked]
-    assert points == sorted(points, reverse=order == "desc")
-    entities = [(answer["user"], answer["item"]) for answer in ranked]
-    assert len(set(entities)) == len(entities)
-    if task.entity == "pair":
-        per_user = pd.Series([user for user, _ in entities]).value_counts()
-        assert per_user.max() == 10
-    else:
-        known = service.shop.log.users if task.entity == "user" else service.shop.log.items
-        assert len(entities) == len(known)
-
-
-def test_the_best_items_of_a_user(service: Service) -> None:
-    page = service.get("/tasks/meets_14d/predictions", user=USER)
-    assert {answer["user"] for answer in page["items"]} == {USER}
-    assert len(page["items"]) == 10
-    problem = service.refused("/tasks/buys_14d/predictions", 422, user=USER)
-    assert problem["errors"][0]["pointer"] == "/query/user"
-
-
-def test_a_ranking_goes_on_with_the_version_it_began_with(service: Service) -> None:
-    with transaction(service.sessions) as session:
-        dataset = get_dataset(session, "shop")
-        number = service.shop.publish(session, dataset, service.settings.data_dir, rows=[])
-    first = service.get("/tasks/buys_14d/predictions", limit=60)
-    aliases = "/v1/datasets/shop/aliases/champion"
-    assert service.client.put(aliases, json={"version": number}).status_code == 200
-    assert service.get("/tasks/buys_14d/predictions")["items"] == []
-    second = service.get("/tasks/buys_14d/predictions", limit=60, cursor=first["next_cursor"])
-    assert {answer["model_version"] for answer in second["items"]} == {1}
-    assert len(first["items"]) + len(second["items"]) == len(service.shop.log.users)
-    computed = service.get(f"/tasks/buys_14d/predictions/{USER}")
-    assert computed["model_version"] == number
-    check_same(computed, directly(service, "buys_14d", USER))
-    assert service.client.put(aliases, json={"version": 1}).status_code == 200
-
-
-def test_a_cursor_of_another_list_is_refused(service: Service) -> None:
-    cursor = service.get("/tasks/buys_14d/predictions", limit=1)["next_cursor"]
-    forged = encode_cursor([1, "desc", 0.5, "\x00", ""])
-    for query in (
-        {"cursor": cursor, "order": "asc"},
-        {"cursor": encode_cursor([1])},
-        {"cursor": forged},
-        {"cursor": "!"},
-    ):
-        assert service.refused("/tasks/buys_14d/predictions", 422, **query)["errors"]
 
 
 def test_a_damaged_model_is_refused_and_the_old_version_goes_on(service: Service) -> None:

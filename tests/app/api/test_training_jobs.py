@@ -54,6 +54,17 @@ def test_a_body_is_not_needed_and_tasks_can_be_chosen(client: TestClient, shop: 
     assert submit(client, shop, {"tasks": ["spends_30d"]}).json()["tasks"] == ["spends_30d"]
 
 
+def test_the_highest_priority_is_run_first(
+    client: TestClient, shop: str, session_factory: Sessions
+) -> None:
+    submit(client, shop)
+    urgent = submit(client, shop, {"priority": 5}).json()
+    assert urgent["priority"] == 5
+    assert claim_next(session_factory).job_id == urgent["id"]
+    too_urgent = submit(client, shop, {"priority": 1001})
+    assert too_urgent.status_code == 422
+
+
 def test_the_declarations_are_frozen(
     client: TestClient, shop: str, session_factory: Sessions
 ) -> None:

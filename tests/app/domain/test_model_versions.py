@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
-from app.db.tables import Dataset, ModelVersion, Prediction
+from app.db.tables import Dataset, ModelVersion, PredictionChunk, PredictionSet
 from app.domain.aliases import get_alias
-from app.domain.datasets import get_dataset
 from app.domain.model_versions import CHAMPION, get_version, list_versions
 from app.errors import NotFound
 from tests.app.domain.conftest import CUTOFF_AT, publish_one, row_of
@@ -53,37 +50,19 @@ def test_versions_published_at_once_have_different_numbers(
     assert sorted(numbers) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
-def test_nobody_waits_for_the_predictions_of_a_version(
+def test_a_version_appears_with_its_predictions_or_not_at_all(
     session_factory: Sessions, dataset: Dataset
 ) -> None:
-    def rows() -> Iterator[dict[str, Any]]:
-        yield row_of("u1", 0.5)
-        with transaction(session_factory) as other:
-            changed = get_dataset(other, dataset.name, lock=True)  # as an import does
-            changed.revision += 1
-            publish_one(other, changed)
-        yield row_of("u2", 0.5)
+    def publish_and_fail() -> None:
+        with transaction(session_factory) as session:
+            publish_one(session, dataset, [row_of("u", 0.5)])
+            raise RuntimeError("the disk is full")
 
-    with transaction(session_factory) as session:
-        assert publish_one(session, dataset, rows()).number == 2
-    with transaction(session_factory, write=False) as session:
-        assert get_dataset(session, dataset.name).revision == 4
-        assert champion(session, dataset) == 1
-
-
-def test_a_version_appears_with_all_its_predictions_or_not_at_all(
-    session_factory: Sessions, dataset: Dataset
-) -> None:
-    def rows() -> Iterator[dict[str, Any]]:
-        yield from (row_of(f"u{number}", 0.5) for number in range(6000))
-        raise RuntimeError("the disk is full")
-
-    with pytest.raises(RuntimeError, match="disk"), transaction(session_factory) as session:
-        publish_one(session, dataset, rows())
+    with pytest.raises(RuntimeError, match="disk"):
+        publish_and_fail()
     with transaction(session_factory) as session:
         assert session.scalar(select(func.count()).select_from(ModelVersion)) == 0
-        assert session.scalar(select(func.count()).select_from(Prediction)) == 0
+        assert session.scalar(select(func.count()).select_from(PredictionSet)) == 0
         with pytest.raises(NotFound, match="none is trained yet"):
             get_version(session, dataset, 1)
 
@@ -94,7 +73,7 @@ def test_predictions_go_with_their_version(session_factory: Sessions, dataset: D
     with transaction(session_factory) as session:
         session.delete(session.get_one(Dataset, dataset.id))
     with transaction(session_factory) as session:
-        assert session.scalar(select(func.count()).select_from(Prediction)) == 0
+        assert session.scalar(select(func.count()).select_from(PredictionChunk)) == 0
 
 
 def test_versions_are_read_back(session_factory: Sessions, dataset: Dataset) -> None:

@@ -9,28 +9,31 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
-from app.db.tables import Dataset, Job, JobEvent, ModelVersion, Prediction
+from app.db.tables import Dataset, Job, JobEvent, ModelVersion, PredictionSet
 from app.domain.aliases import put_alias
+from app.domain.model_versions import get_version
+from app.domain.prediction_sets import publish_set, remove_withdrawn
 from app.domain.retention import (
     remove_histories,
-    remove_predictions,
     remove_retention_jobs,
     retention_is_due,
     retire_versions,
     submit_retention,
+    withdraw_sets,
 )
-from app.domain.stored_predictions import rank
+from app.domain.stored_predictions import current_ranking, rank
 from app.errors import Conflict
 from app.jobs.claim import claim
 from app.jobs.clock import database_now
 from app.jobs.ending import finish
 from app.jobs.journal import write_log, write_progress
 from app.jobs.submit import NewJob, submit
-from tests.app.domain.conftest import publish_one, row_of
+from tests.app.domain.conftest import publish_one, row_of, store_rows, task_of
 
 Sessions = sessionmaker[Session]
 
 DAY_S = 86_400.0
+VERSIONS = select(ModelVersion)
 
 
 def add_job(sessions: Sessions, dataset: Dataset | None, kind: str = "training") -> str:
@@ -128,9 +131,10 @@ def test_workers_that_look_at_once_make_one_retention_job(session_factory: Sessi
 
 def stored(sessions: Sessions) -> dict[int, int]:
     """How many predictions each version has."""
-    query = select(ModelVersion.number, func.count(Prediction.task)).outerjoin(Prediction)
+    rows = func.coalesce(func.sum(PredictionSet.rows), 0)
+    query = select(ModelVersion.number, rows).outerjoin(PredictionSet)
     with transaction(sessions, write=False) as session:
-        return {row[0]: row[1] for row in session.execute(query.group_by(ModelVersion.number))}
+        return {row[0]: int(row[1]) for row in session.execute(query.group_by(ModelVersion.number))}
 
 
 @pytest.fixture
@@ -146,8 +150,11 @@ def remove_all(sessions: Sessions, kept: int) -> None:
     with transaction(sessions) as session:
         retire_versions(session, kept)
     with transaction(sessions) as session:
-        while remove_predictions(session):
+        while remove_withdrawn(session):
             pass
+        assert session.scalar(select(func.count()).select_from(PredictionSet)) == sum(
+            version.predictions_removed_at is None for version in session.scalars(VERSIONS)
+        )
 
 
 def test_predictions_stay_with_the_newest_versions_and_with_those_that_have_an_alias(
@@ -175,7 +182,30 @@ def test_a_retired_version_says_that_it_ranks_nobody(
     with transaction(session_factory, write=False) as session:
         for version in session.scalars(select(ModelVersion)):
             if version.number != 2:
-                assert len(rank(session, version, "t", limit=10)) == 2
+                ranking = current_ranking(session, version, task_of("t"))
+                assert len(rank(session, ranking, start=0, limit=10)) == 2
                 continue
             with pytest.raises(Conflict, match="version 2 were removed"):
-                rank(session, version, "t", limit=10)
+                current_ranking(session, version, task_of("t"))
+
+
+def test_a_retired_version_ranks_again_with_new_answers(
+    session_factory: Sessions, dataset: Dataset, versions: None
+) -> None:
+    remove_all(session_factory, kept=1)
+    with transaction(session_factory) as session:
+        version = get_version(session, dataset, 2)
+        publish_set(session, store_rows(session, dataset, [row_of("a", 0.5)]), version)
+    assert stored(session_factory) == {1: 3, 2: 1, 3: 0, 4: 3}
+
+
+def test_sets_out_of_use_are_withdrawn_after_some_days(
+    session_factory: Sessions, dataset: Dataset
+) -> None:
+    with transaction(session_factory) as session:
+        version = publish_one(session, dataset, [row_of("a", 0.5)])
+        publish_set(session, store_rows(session, dataset, [row_of("b", 0.5)]), version)
+        assert withdraw_sets(session, days_ago(session, 1)) == 0
+        assert withdraw_sets(session, days_ago(session, -1)) == 1
+        ranking = current_ranking(session, version, task_of("t"))
+        assert [a.entity.entity_id for a in rank(session, ranking, start=0, limit=9)] == ["b"]

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
-from app.db.tables import Dataset
-from app.domain.stored_predictions import Entity, rank, read_stored
-from tests.app.domain.conftest import publish_one, row_of
+from app.db.tables import Dataset, ModelVersion
+from app.domain.stored_predictions import Answer, current_ranking, rank
+from tests.app.domain.conftest import publish_one, row_of, task_of
 
 Sessions = sessionmaker[Session]
 
@@ -17,41 +17,30 @@ ROWS = [
     row_of("用户", 0.9),
     row_of("a", 0.5, item_id="y"),
     row_of("a", 0.5, item_id="x"),
-    row_of("tab\tnew\nline\\N", 0.0),
+    row_of("tab\tnew\nline\\N", 0.125),
     row_of("a", 0.7, task="other"),
 ]
 
 
-def test_what_is_stored_is_read_back_exactly(session_factory: Sessions, dataset: Dataset) -> None:
-    asked = [Entity(row["entity_id"], row["item_id"]) for row in ROWS] + [Entity("nobody")]
-    with transaction(session_factory) as session:
-        version = publish_one(session, dataset, ROWS)
-        publish_one(session, dataset, [row_of("a", 0.99)])
-        answers = list(read_stored(session, version, ["t", "other"], asked))
-    found = {
-        (answer.task, *answer.entity): (answer.point, answer.cold_start, answer.distribution)
-        for answer in answers
-    }
-    assert len(found) == len(answers)
-    assert found == {
-        (row["task"], row["entity_id"], row["item_id"]): (
-            row["point"],
-            row["cold_start"],
-            row["distribution"],
-        )
-        for row in ROWS
-    }
+def ranked(
+    session: Session, version: ModelVersion, start: int, limit: int, down: bool
+) -> list[Answer]:
+    """As many rows as a page shows, without the one that says whether there are more."""
+    ranking = current_ranking(session, version, task_of("t"))
+    return rank(session, ranking, start=start, limit=limit, descending=down)[:limit]
 
 
-def test_more_entities_than_fit_into_one_query(session_factory: Sessions, dataset: Dataset) -> None:
-    rows = [row_of(f"u{number}", number / 5000) for number in range(5000)]
+def test_more_rows_than_fit_into_one_chunk(session_factory: Sessions, dataset: Dataset) -> None:
+    rows = [row_of(f"u{number}", (number + 1) / 10_001) for number in range(10_000)]
     with transaction(session_factory) as session:
         version = publish_one(session, dataset, rows)
-        asked = [Entity(row["entity_id"]) for row in rows]
-        answers = {
-            answer.entity: answer.point for answer in read_stored(session, version, ["t"], asked)
-        }
-    assert answers == {Entity(row["entity_id"]): row["point"] for row in rows}
+        across = ranked(session, version, 4090, 20, False)
+        last = [answer.point for answer in ranked(session, version, 9_990, 100, True)]
+    assert [answer.point for answer in across] == [row["point"] for row in rows[4090:4110]]
+    assert last == [row["point"] for row in rows[:10]][::-1]
+    for answer in across:
+        assert answer.distribution["kind"] == "occurs"
+        assert answer.distribution["probability"] == pytest.approx(answer.point, abs=1e-6)
 
 
 @pytest.mark.parametrize("descending", [True, False])
@@ -61,21 +50,18 @@ def test_pages_of_a_ranking_join_without_gaps_also_among_equal_points(
 ) -> None:
     with transaction(session_factory) as session:
         version = publish_one(session, dataset, ROWS)
-        whole = rank(session, version, "t", limit=100, descending=descending)
-        joined, after = [], None
-        while page := rank(session, version, "t", limit=limit, descending=descending, after=after)[
-            :limit
-        ]:
+        whole = ranked(session, version, 0, 100, descending)
+        joined: list[Answer] = []
+        while page := ranked(session, version, len(joined), limit, descending):
             joined += page
-            after = (page[-1].point, page[-1].entity)
     assert joined == whole
-    assert len(whole) == len(ROWS) - 1
-    points = [answer.point for answer in whole]
-    assert points == sorted(points, reverse=descending)
+    order = sorted((row["point"], row["entity_id"], row["item_id"]) for row in ROWS[:-1])
+    keys = [(answer.point, *answer.entity) for answer in whole]
+    assert keys == (order[::-1] if descending else order)
 
 
-def test_a_ranking_of_one_users_items(session_factory: Sessions, dataset: Dataset) -> None:
+def test_a_ranking_says_whether_there_is_more(session_factory: Sessions, dataset: Dataset) -> None:
     with transaction(session_factory) as session:
-        version = publish_one(session, dataset, ROWS)
-        items = [answer.entity.item_id for answer in rank(session, version, "t", user="a", limit=9)]
-    assert items == ["y", "x", ""]
+        ranking = current_ranking(session, publish_one(session, dataset, ROWS), task_of("t"))
+        sizes = [len(rank(session, ranking, start=start, limit=3)) for start in (0, 3, 4, 6, 7)]
+    assert sizes == [4, 4, 3, 1, 0]

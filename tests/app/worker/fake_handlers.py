@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -25,6 +26,8 @@ HANDLERS = {
         "succeed",
         "refuse",
         "crash",
+        "fill_the_disk",
+        "stop_once",
         "end_without_result",
         "wait_for_stop",
         "ignore_stop",
@@ -52,6 +55,18 @@ def refuse(run: JobRun) -> None:
 
 def crash(run: JobRun) -> None:
     raise KeyError("no such column")
+
+
+def fill_the_disk(run: JobRun) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights.safetensors")
+
+
+def stop_once(run: JobRun) -> None:
+    """The first run is stopped, and nobody wakes it."""
+    if run.run_token == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        threading.Event().wait()
+    _store(run)
 
 
 def end_without_result(run: JobRun) -> None:

@@ -54,6 +54,13 @@ def test_a_crash_leaves_its_traceback_in_the_log(workplace: Workplace) -> None:
     assert any("in crash" in traceback for traceback in tracebacks)
 
 
+def test_a_full_disk_is_told_with_a_way_out(workplace: Workplace) -> None:
+    job = workplace.run("fill_the_disk")
+    assert (job.state, job.error_code) == ("failed", "disk_full")
+    assert "weights.safetensors" in (job.error_message or "")
+    assert f"Free some space for {workplace.settings.data_dir}" in (job.error_message or "")
+
+
 def test_a_handler_must_store_a_result(workplace: Workplace) -> None:
     job = workplace.run("end_without_result")
     assert (job.state, job.error_code) == ("failed", "internal_error")
@@ -109,6 +116,15 @@ def test_a_killed_child_is_run_again_and_leaves_no_files(workplace: Workplace) -
     assert workplace.job(job_id).losses == 1
     workplace.end()
     assert list(runs.iterdir()) == []
+
+
+def test_a_job_whose_process_was_stopped_is_run_again(workplace: Workplace) -> None:
+    job_id = workplace.submit("stop_once")
+    workplace.start_worker_thread(lease_s=1.0)
+    job = workplace.ended(job_id)
+    assert (job.state, job.losses, job.run_token) == ("succeeded", 1, 2)
+    messages = [line["message"] for line in workplace.events(job_id, "log")]
+    assert any("its process was stopped" in message for message in messages)
 
 
 def test_progress_is_written_a_few_times_a_second(workplace: Workplace) -> None:
