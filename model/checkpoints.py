@@ -19,6 +19,8 @@ from typing import Protocol
 
 _FORMAT = b"SSMTL checkpoint 1\n"
 _KEPT = 2
+_MARGIN = 2.0
+"""How many times as long as the last one the next step and the next write may take."""
 _SUFFIX = ".checkpoint"
 _UNFINISHED = ".unfinished"
 
@@ -66,7 +68,7 @@ class CheckpointFolder:
     Args:
         folder: exists.
         interval_s: within an epoch the next one is written at most so long after the last one, if
-            steps and writing take about as long as they did before.
+            neither steps nor writing take more than twice as long as they did before.
     """
 
     def __init__(self, folder: Path, interval_s: float) -> None:
@@ -82,7 +84,7 @@ class CheckpointFolder:
         """Whether one that is saved after the next question would come later than the interval."""
         now = time.monotonic()
         since_last_question_s, self._asked_at = now - self._asked_at, now
-        return now + since_last_question_s + self._save_s >= self._due_at
+        return now + _MARGIN * (since_last_question_s + self._save_s) >= self._due_at
 
     def save(self, content: bytes) -> None:
         """Write the next file and remove the third newest.
