@@ -66,6 +66,24 @@ def test_serve_runs_jobs_while_it_answers_and_hands_them_back_when_it_ends(
     assert is_gone(child)
 
 
+def test_a_killed_serve_goes_on_with_its_job_when_it_is_started_again(
+    workplace: Workplace,
+) -> None:
+    workplace.settings = workplace.settings.model_copy(update={"lease_s": 2.0})
+    server, _ = start(workplace)
+    job_id = workplace.submit("count_on")
+    child = workplace.sign("counted")
+    server.kill()
+    server.join()
+    eventually(lambda: is_gone(child), "the child is gone")
+    number = workplace.newest_number(job_id)
+    start(workplace)
+    workplace.sign(f"from-{number}", run_token=2)
+    (workplace.settings.data_dir / "finish").touch()
+    job = workplace.ended(job_id)
+    assert (job.state, job.losses, workplace.results()) == ("succeeded", 1, [2])
+
+
 def test_an_open_event_stream_does_not_keep_serve_from_ending(workplace: Workplace) -> None:
     workplace.settings = workplace.settings.model_copy(update={"embedded_worker": False})
     server, address = start(workplace)

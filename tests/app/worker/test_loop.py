@@ -4,6 +4,10 @@ import os
 import signal
 from itertools import pairwise
 
+import pytest
+from sqlalchemy import text
+
+from app.db.engine import transaction
 from app.worker.takeover import take_back
 from tests.app.worker.workplace import Workplace, eventually, is_gone
 
@@ -132,6 +136,23 @@ def test_a_busy_worker_takes_jobs_of_silent_ones_back(workplace: Workplace) -> N
     workplace.submit("wait_for_stop")
     workplace.start_worker(lease_s=SHORT_LEASE_S)
     eventually(lambda: workplace.job(other).state == "queued", "the job is back in the queue")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_broken_connections_cost_nothing(workplace: Workplace) -> None:
+    job_id = workplace.submit("count_on")
+    workplace.start_worker()
+    workplace.sign("counted")
+    with transaction(workplace.sessions) as session:
+        others = "datname = current_database() AND pid != pg_backend_pid()"
+        query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+        assert len(session.execute(text(query)).all()) >= 2  # of the worker and of its child
+    seen = workplace.newest_number(job_id)
+    eventually(lambda: workplace.newest_number(job_id) > seen + 5, "the job goes on")
+    (workplace.settings.data_dir / "finish").touch()
+    job = workplace.ended(job_id)
+    assert (job.state, job.attempt, job.losses, job.run_token) == ("succeeded", 1, 0, 1)
+    assert workplace.results() == [1]
 
 
 def test_a_job_that_is_lost_for_good_leaves_no_checkpoints(workplace: Workplace) -> None:
