@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 
 import httpx
@@ -24,14 +25,12 @@ def wake_too_late(ground: Ground, client: httpx.Client, dataset: str) -> Figures
         job_id = shop.submit(client, dataset)
         stopped = ground.start_worker("scribble", lease_s=_LONG_LEASE_S)
         history.wait_until_run(ground, job_id, 1)
-        child = child_of(stopped.pid)
-        assert child is not None
+        child = _child_of(stopped)
         asleep = (stopped.pid, child) if is_child_stopped else (stopped.pid,)
         ground.stop(*asleep)
         other = ground.start_worker("scribble", lease_s=_LONG_LEASE_S)
         history.wait_until_run(ground, job_id, 2)
-        working = child_of(other.pid)
-        assert working is not None
+        working = _child_of(other)
         ground.stop(other.pid, working)
         before = history.everything(ground, job_id)
         ground.wake(*asleep)
@@ -51,6 +50,10 @@ def wake_too_late(ground: Ground, client: httpx.Client, dataset: str) -> Figures
         "wake_ups": 2,
         "results_after_wake_ups": results,
     }
+
+
+def _child_of(worker: subprocess.Popen[bytes]) -> int:
+    return eventually(lambda: child_of(worker.pid), "the worker has a child", 60)
 
 
 def _wait_until_gone(pid: int | None) -> None:
