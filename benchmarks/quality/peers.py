@@ -16,7 +16,7 @@ _PARTS = ("training", "validation", "test")
 
 
 def boosted(ground: Ground, seed: int) -> Nats:
-    """LightGBM on the same numbers and categories; it has no sequences."""
+    """LightGBM on the same numbers, categories and outlook; it has no sequences."""
     nats: Nats = {}
     for entity, task in ground.tasks():
         layout = ground.prepared.layouts[entity]
@@ -52,7 +52,11 @@ def _rows(ground: Ground, entity: EntityKind, name: str, part: str) -> Rows:
     examples, labels = ground.examples(entity, part), ground.labels(entity, name, part)
     known = _known(labels)
     inputs = examples.inputs
-    x = np.concatenate([inputs.numbers, inputs.categories.astype(np.float32)], axis=1)[known]
+    columns = ground.prepared.layouts[entity].columns_of(name)
+    parts = [inputs.numbers, inputs.categories.astype(np.float32)]
+    if labels.ndim == 1:
+        parts.append(examples.offsets[:, columns.start, None].numpy())
+    x = np.concatenate(parts, axis=1)[known]
     weights = examples.weights.double().numpy()[known]
     if labels.ndim == 1:
         return Rows(x, labels[known], weights)

@@ -32,10 +32,10 @@ from model.config import Config
 from model.distributions import Baselines, JointCorrection, Layout, TaskServing
 from model.errors import InvalidArtifact
 from model.evaluation import Report, TaskGraph
-from model.snapshots import SeasonalNaive, SnapshotPlan
+from model.snapshots import Outlook, SeasonalNaive, SnapshotPlan
 from model.tasks import EntityKind, Task
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _Array = NDArray[np.generic]
 _BASELINE_FIELDS = ("climatology", "features", "mean", "spread", "weights")
 
@@ -65,6 +65,7 @@ class Description(BaseModel):
     tasks: dict[EntityKind, tuple[Task, ...]]
     serving: dict[str, TaskServing]
     seasonal: dict[str, SeasonalNaive]
+    outlooks: dict[str, Outlook]
     report: Report
     task_graph: TaskGraph
     least_amounts: dict[str, float] = {}

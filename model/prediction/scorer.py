@@ -12,7 +12,7 @@ from model.artifact import Artifact
 from model.distributions import Consistency, Distribution, Layout, Serving, of_task
 from model.errors import InvalidArtifact
 from model.events import EventLog
-from model.snapshots import ReadRows, SeasonalNaive, declared_features
+from model.snapshots import OutlookColumns, ReadRows, SeasonalNaive, declared_features
 from model.tasks import EntityKind
 
 Floats = NDArray[np.float32]
@@ -50,12 +50,13 @@ class Scorer:
             for task in self.layout.tasks
             if task.name in description.seasonal
         }
+        self._outlook = OutlookColumns.of(self.layout, description.outlooks)
         self._plan = description.plan
         self._session = _session(artifact.networks[kind], threads)
         self._wanted = [node.name for node in self._session.get_inputs()]
 
     def network(self, read: ReadRows, log: EventLog) -> Floats:
-        """(R, columns) what the network says, the seasonal naive forecasts included."""
+        """(R, columns) what the network says, seasonal naive and outlook included."""
         return self._network(read, self._naive(read, log))
 
     def served(self, network: Floats, read: ReadRows, log: EventLog) -> Floats:
@@ -101,6 +102,8 @@ class Scorer:
         found: list[Floats] = self._session.run(outputs, feeds)
         for name, log_shares in naive.items():
             found[0][:, self.layout.columns_of(name)] += log_shares
+        if self._outlook is not None:
+            self._outlook.add_to(found[0], read.inputs.cutoffs_us)
         return found
 
     def _naive(self, read: ReadRows, log: EventLog) -> dict[str, Floats]:

@@ -11,6 +11,7 @@ from model.snapshots.label_table import LabelTable, Piece
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.least_amounts import least_amounts
 from model.snapshots.online import OnlineReader
+from model.snapshots.outlook import Outlook, OutlookColumns, learn_outlooks
 from model.snapshots.read_rows import ReadRows, Rows
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
@@ -27,6 +28,8 @@ __all__ = [
     "Label",
     "LabelTable",
     "OnlineReader",
+    "Outlook",
+    "OutlookColumns",
     "PeriodLabels",
     "Piece",
     "ReadRows",
@@ -40,6 +43,7 @@ __all__ = [
     "declared_features",
     "final_part",
     "folds",
+    "learn_outlooks",
     "least_amounts",
     "plan_of",
     "reader_of",

@@ -34,7 +34,14 @@ def cold_reports(
     snapshot = take_cold_snapshot(prepared.reader, entity, layout.tasks, part, config, rng)
     if snapshot is None:
         return {}
-    examples = make_examples(snapshot, prepared.reader, layout, prepared.scales, prepared.seasonal)
+    examples = make_examples(
+        snapshot,
+        prepared.reader,
+        layout,
+        prepared.scales,
+        prepared.seasonal,
+        prepared.outlooks,
+    )
     found: dict[str, ColdReport] = {}
     for some, outputs, chunk in outputs_in_chunks(network, network.kind(entity), examples):
         own = baselines.of_tasks(layout, some.layout)

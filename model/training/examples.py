@@ -13,7 +13,16 @@ from torch import Tensor
 
 from model.distributions import Group, Layout, Scale
 from model.network import Batch, SomeTasks
-from model.snapshots import Inputs, LabelTable, Piece, SeasonalNaive, Snapshot, SnapshotReader
+from model.snapshots import (
+    Inputs,
+    LabelTable,
+    Outlook,
+    OutlookColumns,
+    Piece,
+    SeasonalNaive,
+    Snapshot,
+    SnapshotReader,
+)
 from model.tasks import Task
 from model.training.compact_labels import CompactLabels
 
@@ -31,6 +40,7 @@ class Examples:
         compact: their labels, per group of the layout.
         weights: (R,) mean 1.
         naive: (R, periods) log shares per peak-period task.
+        outlooks: per `outlook_key`, what the shop expects, or in training what came true.
     """
 
     inputs: Inputs
@@ -39,6 +49,7 @@ class Examples:
     compact: tuple[CompactLabels, ...]
     weights: Tensor
     naive: Mapping[str, NDArray[np.float32]]
+    outlooks: Mapping[str, Outlook]
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -72,19 +83,21 @@ class Examples:
         """(B, columns) what is added to the network's output for some rows and tasks.
 
         It is the seasonal naive forecast of peak-period tasks, so that the network learns what is
-        beyond it; else 0.
+        beyond it, and the outlook; else 0.
         """
         layout = self.layout if some is None else some.layout
         size = len(np.arange(len(self))[rows])
-        if not self.naive:
+        moved = OutlookColumns.of(layout, self.outlooks)
+        if not self.naive and moved is None:
             # One row of zeros stands for all, without memory.
             return torch.zeros(1, layout.columns).expand(size, -1)
-        offsets = torch.zeros(size, layout.columns)
+        offsets = np.zeros((size, layout.columns), dtype=np.float32)
         for task in layout.tasks:
             if task.name in self.naive:
-                log_shares = torch.from_numpy(self.naive[task.name][rows])
-                offsets[:, layout.columns_of(task.name)] = log_shares
-        return offsets
+                offsets[:, layout.columns_of(task.name)] = self.naive[task.name][rows]
+        if moved is not None:
+            moved.add_to(offsets, self.inputs.cutoffs_us[rows])
+        return torch.from_numpy(offsets)
 
     def take(self, rows: NDArray[np.integer]) -> Examples:
         """Some of the rows."""
@@ -95,6 +108,7 @@ class Examples:
             compact=tuple(labels.take(rows) for labels in self.compact),
             weights=self.weights[rows],
             naive={name: log_shares[rows] for name, log_shares in self.naive.items()},
+            outlooks=self.outlooks,
         )
 
     def of_tasks(self, some: SomeTasks) -> Examples:
@@ -129,6 +143,7 @@ def make_examples(
     layout: Layout,
     scales: Mapping[str, Scale],
     seasonal: Mapping[str, SeasonalNaive],
+    outlooks: Mapping[str, Outlook],
 ) -> Examples:
     """The snapshot's rows with their labels as the likelihoods take them."""
     columns = [feature.name for feature in reader.features(snapshot.entity)]
@@ -144,6 +159,7 @@ def make_examples(
         compact=tuple(group_labels(snapshot, group, scales) for group in layout.groups),
         weights=torch.from_numpy(snapshot.weights / snapshot.weights.mean()),
         naive=naive,
+        outlooks=outlooks,
     )
 
 

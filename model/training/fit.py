@@ -15,7 +15,15 @@ from model.errors import NotEnoughData, Stopped
 from model.evaluation import Report, TaskGraph
 from model.events import EventLog, to_datetime
 from model.network import SSMTLNetwork
-from model.snapshots import FoldPart, final_part, folds, least_amounts, watermark_us
+from model.snapshots import (
+    FoldPart,
+    Outlook,
+    final_part,
+    folds,
+    least_amounts,
+    watermark_us,
+)
+from model.snapshots.outlook import outlook_key
 from model.tasks import Task
 from model.training.background import background_rows
 from model.training.export import export_network
@@ -124,6 +132,7 @@ def _final(
         tasks={entity: tuple(declared_tasks(own)) for entity, own in prepared.layouts.items()},
         serving=serving,
         seasonal=dict(prepared.seasonal),
+        outlooks=_served_outlooks(learned, prepared),
         report=_report(learned, results, prepared, serving, epochs, resumption.elapsed_s),
         task_graph=_task_graph(learned, results),
         least_amounts=least_amounts(prepared.reader.choices, learned),
@@ -161,6 +170,12 @@ def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepare
             entity: background_rows(prepared.training[entity]) for entity in network.layouts
         },
     )
+
+
+def _served_outlooks(tasks: Sequence[Task], prepared: Prepared) -> dict[str, Outlook]:
+    """Those of the declared tasks."""
+    asked = {outlook_key(task) for task in tasks}
+    return {key: outlook for key, outlook in prepared.outlooks.items() if key in asked}
 
 
 def _serving(

@@ -18,12 +18,14 @@ from model.network import KindShape, Neighbours, SomeTasks, SSMTLNetwork
 from model.network.likelihoods import negative_log_likelihood, nll_of_all
 from model.snapshots import (
     FoldPart,
+    Outlook,
     PeriodLabels,
     Season,
     SeasonalNaive,
     Snapshot,
     SnapshotPlan,
     SnapshotReader,
+    learn_outlooks,
     plan_of,
     reader_of,
     shop_shares,
@@ -53,6 +55,7 @@ class Prepared:
     layouts: Mapping[EntityKind, Layout]
     scales: Mapping[str, Scale]
     seasonal: Mapping[str, SeasonalNaive]
+    outlooks: Mapping[str, Outlook]
     training: Mapping[EntityKind, Examples]
     baselines: Mapping[EntityKind, Baselines]
     climatology_nll: Mapping[EntityKind, Tensor]
@@ -71,7 +74,9 @@ class Prepared:
         snapshot = take_snapshot(self.reader, entity, layout.tasks, part, config, rng)
         if snapshot is None:
             return None
-        return make_examples(snapshot, self.reader, layout, self.scales, self.seasonal)
+        return make_examples(
+            snapshot, self.reader, layout, self.scales, self.seasonal, self.outlooks
+        )
 
     def network(self, config: Config) -> SSMTLNetwork:
         """A new network that starts at the climatology, with edges between related tasks."""
@@ -157,8 +162,10 @@ def prepare(
         for task in layout.tasks
         if isinstance(task.target, PeakPeriod)
     }
+    every = [task for layout in layouts.values() for task in layout.tasks]
+    outlooks, realised = learn_outlooks(log, every, part.label_end_us)
     training = {
-        entity: make_examples(snapshot, reader, layouts[entity], scales, seasonal)
+        entity: make_examples(snapshot, reader, layouts[entity], scales, seasonal, realised)
         for entity, snapshot in snapshots.items()
     }
     baselines = {
@@ -173,6 +180,7 @@ def prepare(
         layouts=layouts,
         scales=scales,
         seasonal=seasonal,
+        outlooks=outlooks,
         training=training,
         baselines=baselines,
         climatology_nll={

@@ -1,0 +1,239 @@
+"""The outlook: whether more or less than usual will happen in the shop, as in earlier years.
+
+Features say what an entity did; they do not say that Christmas comes. With one or two years of a
+log no network can learn that from examples. So what the whole shop did at the same time of earlier
+years moves the predictions of how much happens: with n(a, b) the visits in (a, b] to do what a
+task asks about, the log ratio
+
+    r(day) = log(n(day, day + horizon) / horizon) - log(n(day - TRAILING_DAYS, day) / TRAILING_DAYS)
+
+is expected to be the mean r of the same day in earlier years, drawn to the mean of all days by as
+much as years differ and few visits say little. Added to the logit of whether something happens
+and to the log of how often, it changes what is likely for all alike. In training the r that
+came true is added, so that the network learns who will come, not how the shop fared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from model.distributions import Layout, LikelihoodName
+from model.events import MICROSECONDS_PER_DAY, EventLog
+from model.tasks import EntityKind, Task
+
+Floats = NDArray[np.float64]
+
+TRAILING_DAYS = 90
+MIN_TRAILING_DAYS = 28
+SHORTEST_DAYS = 28
+"""Holidays move: of earlier years a shorter window says nothing, so it is widened to both sides."""
+YEAR_DAYS = 364
+"""Whole weeks, so that weekdays meet weekdays."""
+MAX_YEARS = 5
+SEASON_VARIANCE = 0.25**2
+"""Of r between the days of a year: how much of a season shops have, before theirs is seen."""
+YEARS_VARIANCE = 0.15**2
+"""Of r between the same days of different years."""
+OVERDISPERSION = 4.0
+"""How much more visits vary than if nobody's visit made another more likely."""
+BOUND = 1.5
+"""r differs from its mean by at most so much."""
+
+_MOVED: Mapping[LikelihoodName, tuple[float, ...]] = {
+    "bernoulli": (1.0,),
+    "hurdle_negative_binomial": (1.0, 1.0, 0.0),
+    "hurdle_log_normal": (1.0, 0.0, 0.0),
+}
+"""How far r moves each parameter; every bin of a hazard by one, others not."""
+
+
+class Outlook(BaseModel):
+    """What is added per day, from `first_day` (since 1970) on; nothing beyond the last one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first_day: int
+    moves: tuple[float, ...]
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """(days,) the moves."""
+        return np.array(self.moves, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class OutlookColumns:
+    """What the outlooks add to the flat parameters of a layout.
+
+    Attributes:
+        first_day: of the tables.
+        tables: (days, outlooks)
+        columns: the parameters that are moved.
+        outlook: which table moves each of them.
+    """
+
+    first_day: int
+    tables: NDArray[np.float32]
+    columns: NDArray[np.int64]
+    outlook: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, layout: Layout, outlooks: Mapping[str, Outlook]) -> OutlookColumns | None:
+        """None where nothing is moved."""
+        asked: dict[str, list[int]] = {}
+        for task in layout.tasks:
+            key = outlook_key(task)
+            if key in outlooks:
+                columns = layout.columns_of(task.name)
+                likelihood = layout.group(task.name).likelihood
+                moved = _MOVED.get(likelihood, (1.0,) * (columns.stop - columns.start))
+                asked.setdefault(key, []).extend(columns.start + np.flatnonzero(moved))
+        if not asked:
+            return None
+        found = [outlooks[key] for key in asked]
+        return cls(
+            first_day=found[0].first_day,
+            tables=np.stack([outlook.table for outlook in found], axis=1),
+            columns=np.concatenate([np.array(columns) for columns in asked.values()]),
+            outlook=np.repeat(np.arange(len(found)), [len(columns) for columns in asked.values()]),
+        )
+
+    def add_to(self, flat: NDArray[np.float32], cutoffs_us: NDArray[np.int64]) -> None:
+        """Move the parameters of R rows in place."""
+        days = cutoffs_us // MICROSECONDS_PER_DAY - self.first_day
+        known = (days >= 0) & (days < len(self.tables))
+        moves = self.tables[days.clip(0, len(self.tables) - 1)] * known[:, None]
+        flat[:, self.columns] += moves[:, self.outlook]
+
+
+def outlook_key(task: Task) -> str:
+    """Tasks with the same key share an outlook; empty for those that have none."""
+    if task.target.kind not in {"occurs", "count", "sum", "time_to"}:
+        return ""
+    who = "item" if task.entity == "item" else "user"
+    return f"{who}/{task.target.event_type or ''}/{task.start_days:g}/{task.horizon_days:g}"
+
+
+def learn_outlooks(
+    log: EventLog, tasks: Sequence[Task], label_end_us: int
+) -> tuple[dict[str, Outlook], dict[str, Outlook]]:
+    """What is expected of every day, and what came true where training may know it.
+
+    What is expected of a day is made of events before it alone, except for the mean of all days,
+    which is made of those before `label_end_us`.
+
+    Returns:
+        Per `outlook_key` what serves, and what training adds.
+    """
+    expected: dict[str, Outlook] = {}
+    realised: dict[str, Outlook] = {}
+    if not log.has_time:
+        return expected, realised
+    visits: dict[tuple[EntityKind, str | None], Floats] = {}
+    for task in tasks:
+        key = outlook_key(task)
+        if not key or key in expected:
+            continue
+        who: EntityKind = "item" if task.entity == "item" else "user"
+        asked = (who, task.target.event_type)
+        if asked not in visits:
+            visits[asked] = _visits(log, *asked)
+        ratios = _Ratios(visits[asked], log, task, label_end_us)
+        expected[key], realised[key] = ratios.expected(), ratios.realised()
+    return expected, realised
+
+
+def _visits(log: EventLog, entity: EntityKind, event_type: str | None) -> Floats:
+    """When, in days, each user (or item) had the first event of each day; ascending."""
+    codes = log.item if entity == "item" else log.user
+    chosen = codes >= 0
+    if event_type is not None:
+        chosen &= log.is_type(event_type)
+    rows = np.flatnonzero(chosen)
+    day = (log.time_us[rows] // MICROSECONDS_PER_DAY).astype(np.int64)
+    _, first = np.unique(day << 32 | codes[rows], return_index=True)
+    times: Floats = np.sort(log.time_us[rows[first]] / MICROSECONDS_PER_DAY)
+    return times
+
+
+class _Ratios:
+    """The log ratios r of one outlook.
+
+    Args:
+        visits: in days, ascending.
+        log: says since when there is a past, and until when it is known.
+        task: horizon and start.
+        label_end_us: training knows nothing of what comes later.
+    """
+
+    def __init__(self, visits: Floats, log: EventLog, task: Task, label_end_us: int) -> None:
+        self._visits = visits
+        self._first = log.first_us / MICROSECONDS_PER_DAY
+        self._last = log.last_us / MICROSECONDS_PER_DAY
+        self._label_end = label_end_us / MICROSECONDS_PER_DAY
+        self._start, self._horizon = task.start_days, task.horizon_days
+        self._days = np.arange(int(self._first), int(self._last) + YEAR_DAYS + 1, dtype=float)
+        true, noise = self._of(self._days, self._horizon)
+        is_known = self._days + self._start + self._horizon <= self._label_end
+        true[~is_known] = np.nan
+        self._true, self._noise = true, noise
+        self._mean = float(np.nanmean(true)) if (~np.isnan(true)).any() else 0.0
+
+    def expected(self) -> Outlook:
+        """By the same day of earlier years; 0 where there is none."""
+        return self._outlook(self._expected_moves())
+
+    def realised(self) -> Outlook:
+        """What came true before `label_end_us`, else what is expected."""
+        shrunk = SEASON_VARIANCE / (SEASON_VARIANCE + self._noise)
+        moves = (self._true - self._mean) * shrunk
+        return self._outlook(np.where(np.isnan(moves), self._expected_moves(), moves))
+
+    def _outlook(self, moves: Floats) -> Outlook:
+        bounded = np.clip(moves, -BOUND, BOUND).round(4)
+        return Outlook(first_day=int(self._days[0]), moves=tuple(bounded.tolist()))
+
+    def _expected_moves(self) -> Floats:
+        width = max(self._horizon, SHORTEST_DAYS)
+        total, noise, years = np.zeros((3, len(self._days)))
+        for year in range(1, MAX_YEARS + 1):
+            earlier = self._days - year * YEAR_DAYS
+            end = earlier + self._start + (self._horizon + width) / 2
+            ratio, variance = self._of(earlier, width)
+            ratio[(end > self._days) | (end > self._last)] = np.nan
+            there = ~np.isnan(ratio)
+            total[there] += ratio[there] - self._mean
+            noise[there] += variance[there]
+            years[there] += 1
+        count = np.maximum(years, 1)
+        shrunk = SEASON_VARIANCE / (SEASON_VARIANCE + (YEARS_VARIANCE + noise / count) / count)
+        moves: Floats = total / count * shrunk
+        return moves
+
+    def _of(self, days: Floats, width: float) -> tuple[Floats, Floats]:
+        """The r of some days, NaN without enough past, and its variance from few visits.
+
+        The window ahead has the horizon's middle and any width.
+        """
+        begin = days + self._start + (self._horizon - width) / 2
+        ahead = self._count(begin, begin + width)
+        since = np.maximum(days - TRAILING_DAYS, self._first)
+        past_days = days - since
+        trailing = self._count(since, days)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.log((ahead + 0.5) / width) - np.log((trailing + 0.5) / past_days)
+        ratio[past_days < MIN_TRAILING_DAYS] = np.nan
+        return ratio, OVERDISPERSION * (1 / (ahead + 0.5) + 1 / (trailing + 0.5))
+
+    def _count(self, after: Floats, until: Floats) -> NDArray[np.int64]:
+        """Visits in `(after, until]`."""
+        counts: NDArray[np.int64] = np.searchsorted(
+            self._visits, until, side="right"
+        ) - np.searchsorted(self._visits, after, side="right")
+        return counts
