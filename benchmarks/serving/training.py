@@ -1,6 +1,6 @@
 """Trains the benchmark's model on a dataset of the service, and publishes it twice.
 
-Its answers for everybody are not stored: all are computed when they are asked for.
+No answers are stored: all are computed when they are asked for.
 
     python -m benchmarks.serving.training DATA_DIR --shop JSON --cost OUT
 """
@@ -66,7 +66,6 @@ def _publish(session: Session, dataset: Dataset, estimator: SSMTL, name: str) ->
         task_graph=estimator.task_graph_.model_dump(mode="json"),
         tasks=[task.model_dump(mode="json") for task in estimator.tasks_],
         cutoff_at=estimator.cutoff_at_,
-        predictions=(),
     )
 
 

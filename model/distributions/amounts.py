@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
-from scipy.stats import nbinom
 
+from model.distributions import negative_binomial
 from model.distributions.scale import Scale
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ def count_quantile(parameters: Floats, level: float | Floats) -> Floats:
     a = parameters[:, 0]
     size, mean = size_and_mean(parameters)
     inside = _among_positive(a, level)
-    positive = 1 + np.maximum(nbinom.ppf(inside, size, size / (size + mean)), 0)
+    positive = 1 + negative_binomial.quantile(inside, size, size / (size + mean))
     return np.where(level <= 1 - expit(a), 0.0, positive)
 
 

@@ -13,10 +13,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
-from scipy.stats import nbinom, norm
 
-from model.distributions import hazards
+from model.distributions import hazards, negative_binomial
 from model.distributions.amounts import in_units, size_and_mean
+from model.distributions.negative_binomial import log_normal_density
 from model.distributions.scale import Scale
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ def log_count(parameters: Floats, count: float) -> Floats:
     if count == 0:
         return log_happens(parameters[:, 0], False)
     size, mean = size_and_mean(parameters)
-    beyond: Floats = nbinom.logpmf(count - 1, size, size / (size + mean))
+    beyond = negative_binomial.log_mass(count - 1, size, size / (size + mean))
     return log_happens(parameters[:, 0], True) + beyond
 
 
@@ -43,14 +43,13 @@ def log_sum(parameters: Floats, amount: float, scale: Scale) -> Floats:
         return log_happens(parameters[:, 0], False)
     location, deviation = in_units(parameters[:, 1], parameters[:, 2], scale)
     log_amount = math.log(amount)
-    density: Floats = norm.logpdf(log_amount, location, deviation) - log_amount
+    density = log_normal_density(log_amount, location, deviation) - log_amount
     return log_happens(parameters[:, 0], True) + density
 
 
 def log_number(parameters: Floats, number: float, scale: Scale) -> Floats:
     """(R,) log density of a number."""
-    density: Floats = norm.logpdf(number, *in_units(parameters[:, 0], parameters[:, 1], scale))
-    return density
+    return log_normal_density(number, *in_units(parameters[:, 0], parameters[:, 1], scale))
 
 
 def log_time(logits_RJ: Floats, days: float, horizon_days: float) -> Floats:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
-from scipy.stats import nbinom
 
 from model.distributions.amounts import in_units, size_and_mean
 from model.distributions.distributions import Distribution
+from model.distributions.negative_binomial import below, beyond
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ class TruncatedAmount(Distribution):
             return np.zeros(len(self.parameters))
         if self.task.target.kind == "count":
             size, mean = size_and_mean(self.parameters)
-            under = nbinom.cdf(self.least - 2, size, size / (size + mean))
+            under = below(self.least - 2, size, size / (size + mean))
         else:
             location, deviation = self._location_and_deviation()
             under = ndtr((math.log(self.least) - location) / deviation)
@@ -92,10 +92,10 @@ class TruncatedAmount(Distribution):
         size, mean = size_and_mean(self.parameters)
         success = size / (size + mean)
         low, high = max(self.least, 1.0) - 1, self.most - 1  # of what is beyond the first
-        mass = nbinom.sf(low - 1, size, success) - nbinom.sf(high, size, success)
+        mass = beyond(low - 1, size, success) - beyond(high, size, success)
         # k p(k; size) = mean * p(k - 1; size + 1)
-        beyond = nbinom.sf(low - 2, size + 1, success) - nbinom.sf(high - 1, size + 1, success)
-        return mass, mass + mean * beyond
+        more = beyond(low - 2, size + 1, success) - beyond(high - 1, size + 1, success)
+        return mass, mass + mean * more
 
     def _sums(self) -> tuple[Floats, Floats]:
         location, deviation = self._location_and_deviation()

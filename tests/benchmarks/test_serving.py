@@ -25,7 +25,7 @@ TINY = Shop(
     items=40,
     days=150,
     tasks=ASKED_TASKS,
-    config=HASTE.model_copy(update={"width": 8, "members": 2, "max_rows": 500}),
+    config=HASTE.model_copy(update={"width": 8, "members": 2}),
 )
 OF_PEERS = {"single_over_litserve_c16", "single_over_bentoml_c16", "single_over_mlflow_c16"}
 
