@@ -40,10 +40,12 @@ def main() -> None:
     figures |= known_graph.measure(given.seeds, console)
     if given.data is not None:
         # What it compares with is in the extra `bench`.
-        from benchmarks.quality import real, related
+        from benchmarks.quality import few_labels, many_tasks, real, related
 
         figures |= real.measure(given.data, given.seeds, console)
         figures |= related.measure(given.data, given.seeds, console)
+        figures |= few_labels.measure(given.data, given.seeds, console)
+        figures |= many_tasks.measure(given.data, console)
     for name, value in figures.items():
         console.print(f"{name} = {value:.4f}")
     if given.json is not None:

@@ -9,12 +9,15 @@ import torch
 
 from benchmarks.quality.contest import Ground, Nats
 from benchmarks.quality.sharing import Mix, replace_sharing
+from model.distributions import Consistency, Serving
 from model.network import SSMTLNetwork
+from model.network.likelihoods import nll_of_all
+from model.snapshots import least_amounts
 from model.training.calibration import fit_calibration
 from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
 from model.training.preparation import declared_tasks
 from model.training.scoring import outputs_of
-from model.training.selection import choose_serving, source_parameters, task_nll
+from model.training.selection import choose_serving
 
 Built = Callable[[SSMTLNetwork], None]
 
@@ -32,16 +35,18 @@ def ssmtl(ground: Ground, seed: int) -> Nats:
             seen,
             baselines,
             ground.prepared.scales,
-            declared_tasks(layout),
+            list(layout.tasks),
         )
-        outputs = outputs_of(network, kind, test)
+        least = least_amounts(ground.prepared.reader.choices, layout.tasks)
+        served = Serving(layout, serving, baselines, Consistency(layout, least)).parameters(
+            outputs_of(network, kind, test).marginals.numpy(),
+            test.naive,
+            test.inputs.numbers,
+            np.zeros(len(test), dtype=bool),
+        )
+        nll = nll_of_all(layout, torch.from_numpy(served), test.labels)
         for task in declared_tasks(layout):
-            how = serving[task.name]
-            parameters = source_parameters(
-                how.source, task.name, layout, how, test, outputs, baselines
-            )
-            nll = task_nll(layout, task.name, parameters, test.labels)
-            nats[task.name] = nll.double().numpy()
+            nats[task.name] = nll[:, layout.position(task.name)].double().numpy()
     return nats
 
 

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from benchmarks.quality.contest import Ground, Nats, folds_of
 from benchmarks.quality.networks import sharing, single_task, ssmtl
-from benchmarks.quality.peers import best_informed_baseline, boosted, climatology
+from benchmarks.quality.peers import best_informed_baseline, boosted
+from benchmarks.quality.scores import calibration_errors_of, skills_of
 from benchmarks.quality.sharing import Extraction, MultiGate, SharedBottom
 from benchmarks.quality.shops import online_retail, tasks
 from model.config import Config
@@ -38,29 +39,38 @@ def measure(data: Path, seeds: int, console: Console) -> dict[str, float]:
     log, config = online_retail(data), Config()
     skills: Skills = {name: {} for name in COMPETITORS}
     seconds = dict.fromkeys(COMPETITORS, 0.0)
+    errors: Skills = {}
     for fold in folds_of(log, tasks(), config):
         ground = Ground.of(log, fold, config, seed=0)
         for name, compete in COMPETITORS.items():
-            runs = []
+            nats = []
             for seed in range(seeds):
                 started = time.monotonic()
-                runs.append(_skills(ground, compete(ground, seed)))
+                nats.append(compete(ground, seed))
                 seconds[name] += (time.monotonic() - started) / seeds
-            skills[name] |= {task: np.array([run[task] for run in runs]) for task in runs[0]}
+            skills[name] |= _by_task([skills_of(ground, run) for run in nats])
+            if name == "ssmtl":
+                errors |= _by_task([calibration_errors_of(ground, run) for run in nats])
             console.print(f"{name}: {seconds[name]:.0f} s a seed so far")
     _print(skills, seconds, console)
-    return _figures(skills, console)
+    _print_hurt(skills, console)
+    return {
+        **_figures(skills, console),
+        "ece_mean": float(np.mean([runs.mean() for runs in errors.values()])),
+        "train_time_over_lightgbm_16_tasks": seconds["ssmtl"] / seconds["lightgbm"],
+    }
 
 
-def _skills(ground: Ground, nats: Nats) -> dict[str, float]:
-    base = climatology(ground)
-    skills = {}
-    for entity, task in ground.tasks():
-        weights = ground.test[entity].weights.double().numpy()
-        known = ~np.isnan(base[task.name])
-        ours = np.average(nats[task.name][known], weights=weights[known])
-        skills[task.name] = 1 - ours / np.average(base[task.name][known], weights=weights[known])
-    return skills
+def _by_task(runs: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    return {task: np.array([run[task] for run in runs]) for task in runs[0]}
+
+
+def _print_hurt(skills: Skills, console: Console) -> None:
+    """Where the same network does better when it learns a task alone."""
+    for task, alone in skills["single_task"].items():
+        hurt = alone.mean() - skills["ssmtl"][task].mean()
+        if hurt > _TOLERANCE:
+            console.print(f"sharing hurt {task}: skill {-hurt:+.4f} beside learning it alone")
 
 
 def _figures(skills: Skills, console: Console) -> dict[str, float]:

@@ -10,12 +10,12 @@ from model import Count, Next, Occurs, PeakPeriod, Sum, Task
 from model.events import EventLog
 
 HORIZONS_DAYS = (7, 14, 30, 60)
-_PURCHASE = "purchase"
-_DEPARTMENTS = 12
+PURCHASE = "purchase"
+DEPARTMENTS = 12
 """How many words of the descriptions make a department each."""
 
 
-def online_retail(path: Path) -> EventLog:
+def online_retail(path: Path, departments: int = DEPARTMENTS) -> EventLog:
     """The transactions of a British gift shop (Chen, 2012, doi:10.24432/C5CG6D).
 
     A row of negative quantity is a return. The log has no departments: an item's is the most
@@ -28,24 +28,29 @@ def online_retail(path: Path) -> EventLog:
             "user": raw["Customer ID"],
             "item": item,
             "time": raw["InvoiceDate"],
-            "event_type": raw["Quantity"].lt(0).map({True: "return", False: _PURCHASE}),
+            "event_type": raw["Quantity"].lt(0).map({True: "return", False: PURCHASE}),
             "quantity": raw["Quantity"],
             "price": raw["Price"],
         }
     )
     return EventLog.from_frames(
-        events, items=_departments(item, raw["Description"]), time_zone="Europe/London"
+        events, items=_departments(item, raw["Description"], departments), time_zone="Europe/London"
     )
 
 
-def _departments(item: pd.Series, description: pd.Series) -> pd.DataFrame:
+def _departments(item: pd.Series, description: pd.Series, departments: int) -> pd.DataFrame:
     described = pd.DataFrame({"item": item, "words": description}).dropna()
     described = described.drop_duplicates("item", keep="first")
     last = described["words"].str.strip().str.split().str[-1]
-    known = last.value_counts().index[:_DEPARTMENTS]
+    known = last.value_counts().index[:departments]
     return pd.DataFrame(
         {"item": described["item"], "department": last.where(last.isin(known), None)}
     )
+
+
+def department_values(log: EventLog) -> list[str]:
+    """The departments of a log."""
+    return sorted(log.items.attributes["department"].dropna().astype("str").unique())
 
 
 def tasks() -> list[Task]:
@@ -55,20 +60,20 @@ def tasks() -> list[Task]:
         Task(
             name="item_units_30d",
             entity="item",
-            target=Count(event_type=_PURCHASE, of="units"),
+            target=Count(event_type=PURCHASE, of="units"),
             horizon_days=30,
         ),
-        Task(name="item_best_month", entity="item", target=PeakPeriod(event_type=_PURCHASE)),
+        Task(name="item_best_month", entity="item", target=PeakPeriod(event_type=PURCHASE)),
         Task(
             name="pair_buys_30d",
             entity="pair",
-            target=Occurs(event_type=_PURCHASE),
+            target=Occurs(event_type=PURCHASE),
             horizon_days=30,
         ),
         Task(
             name="user_next_department_30d",
             entity="user",
-            target=Next(of="item.department", event_type=_PURCHASE),
+            target=Next(of="item.department", event_type=PURCHASE),
             horizon_days=30,
         ),
     ]
@@ -76,9 +81,9 @@ def tasks() -> list[Task]:
 
 def _of_users(days: int) -> list[Task]:
     targets = {
-        "buys": Occurs(event_type=_PURCHASE),
-        "orders": Count(event_type=_PURCHASE, of="days"),
-        "spend": Sum(event_type=_PURCHASE),
+        "buys": Occurs(event_type=PURCHASE),
+        "orders": Count(event_type=PURCHASE, of="days"),
+        "spend": Sum(event_type=PURCHASE),
     }
     return [
         Task(name=f"user_{what}_{days}d", entity="user", target=target, horizon_days=days)

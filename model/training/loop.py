@@ -179,6 +179,7 @@ class TrainingRun:
             asked,
             related,
             examples.weights[rows],
+            self.config.self_supervision,
             self._generator,
         )
         self._optimizer.zero_grad(set_to_none=True)

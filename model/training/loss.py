@@ -24,7 +24,8 @@ from model.training.self_supervision import (
 
 ITEM_DROPOUT = 0.05
 """Share of items read as unknown in training, so that new items are known as such."""
-RECONSTRUCTION_WEIGHT = 0.1
+RESTORATION_SHARE = 1 / 3
+"""Weight of restoring masked features, in units of the weight of self-supervision."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def training_loss(
     asked: Asked,
     related: Asked | None,
     row_weights_B: Tensor,
+    self_supervision: float,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """The loss of one batch, and its (B, S) marginal NLL for the record.
@@ -93,6 +95,7 @@ def training_loss(
         related: the tasks that the joint head is asked; the same object where they are the same,
             None where it learns nothing.
         row_weights_B: how much each row counts.
+        self_supervision: the weight of its loss; 0 is none.
         generator: of masks and revealed outcomes.
     """
     numbers, masked = mask_features(batch.numbers, generator)
@@ -114,7 +117,8 @@ def training_loss(
         loss = loss + _joint_loss(kind, state_BD, marginals_BO, related, row_weights_B, revealing)
     restored = kind.reconstruct(state_BD)
     scaled = kind.numeric(batch.numbers).detach()
-    loss = loss + RECONSTRUCTION_WEIGHT * reconstruction_loss(restored, scaled, masked)
+    restoration = reconstruction_loss(restored, scaled, masked)
+    loss = loss + self_supervision * RESTORATION_SHARE * restoration
     return loss, nll_BT.detach()
 
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from benchmarks.quality.contest import Ground, folds_of
+from benchmarks.quality.few_labels import with_few_labels, without_self_supervision
 from benchmarks.quality.networks import sharing, single_task, ssmtl, trained
+from benchmarks.quality.scores import calibration_errors_of
 from benchmarks.quality.sharing import Extraction, Mix, MultiGate, SharedBottom, replace_sharing
 from model import Config, Count, Occurs, PeakPeriod, Task
 from model.events import EventLog
@@ -69,3 +71,41 @@ def test_every_network_scores_the_same_rows(ground: Ground, compete) -> None:  #
 def test_a_seed_decides_all(ground: Ground) -> None:
     first, second = (trained(ground, seed=1).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_few_labels_are_those_of_some_users_and_self_supervision_keeps_its_own(
+    ground: Ground,
+) -> None:
+    few = with_few_labels(ground, np.random.default_rng(0))
+    for name in ("buys", "days", "views"):
+        before = ground.labels("user", name, "training")
+        after = few.labels("user", name, "training")
+        users = ground.prepared.training["user"].inputs.users
+        kept = ~np.isnan(after)
+        assert 0.05 < kept.sum() / (~np.isnan(before)).sum() < 0.2
+        assert np.array_equal(after[kept], before[kept])
+        assert set(users[kept]).isdisjoint(users[~kept & ~np.isnan(before)])
+    own = [task.name for task in ground.prepared.layouts["user"].tasks if ":" in task.name]
+    assert own
+    for name in own:
+        labels = (ground_.labels("user", name, "training") for ground_ in (ground, few))
+        assert np.array_equal(*labels, equal_nan=True)
+    alone = without_self_supervision(few)
+    layout = alone.prepared.layouts["user"]
+    assert not [task.name for task in layout.tasks if ":" in task.name]
+    rows = alone.prepared.training["user"]
+    assert len(rows) == (~np.isnan(few.labels("user", "views", "training"))).sum()
+    assert set(rows.inputs.users) <= set(ground.prepared.training["user"].inputs.users)
+
+
+def test_calibration_errors_follow_from_nats(ground: Ground) -> None:
+    nats = ssmtl(ground, 0)
+    errors = calibration_errors_of(ground, nats)
+    assert set(errors) == {"buys"}
+    assert 0 <= errors["buys"] < 0.5
+    outcomes = ground.labels("user", "buys", "test")
+    rate = np.nanmean(outcomes)
+    constant = {"buys": -np.where(outcomes > 0, np.log(rate), np.log(1 - rate))}
+    constant["buys"][np.isnan(outcomes)] = np.nan
+    alone = ground.restricted(["buys"])
+    assert calibration_errors_of(alone, constant)["buys"] == pytest.approx(0, abs=1e-6)

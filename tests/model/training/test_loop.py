@@ -87,7 +87,9 @@ def test_it_learns_one_batch_by_heart(prepared: Prepared) -> None:
     for _ in range(300):
         asked, related = sampler.ask(examples, every, generator)
         batch = examples.batch(every)
-        loss, _ = training_loss(network, kind, batch, asked, related, examples.weights, generator)
+        loss, _ = training_loss(
+            network, kind, batch, asked, related, examples.weights, 0.3, generator
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

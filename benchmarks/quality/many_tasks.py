@@ -1,0 +1,58 @@
+"""How long a training of 256 tasks takes beside LightGBM per task.
+
+Who buys from which of 64 departments within four horizons. SSMTL learns all of them at once;
+LightGBM is timed on every sixteenth and the sum multiplied by sixteen.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.quality.contest import Ground, folds_of
+from benchmarks.quality.networks import ssmtl
+from benchmarks.quality.peers import boosted
+from benchmarks.quality.shops import HORIZONS_DAYS, PURCHASE, department_values, online_retail
+from model import Occurs, Task
+from model.config import Config
+from model.tasks import Condition
+
+TASKS = 256
+TIMED = 16
+
+
+def measure(data: Path, console: Console) -> dict[str, float]:
+    """Print both times, return their ratio."""
+    departments = TASKS // len(HORIZONS_DAYS)
+    log, config = online_retail(data, departments), Config()
+    declared = [
+        Task(
+            name=f"buys_{place}_{days}d",
+            entity="user",
+            target=Occurs(
+                event_type=PURCHASE,
+                where=(Condition(attribute="item.department", value=department),),
+            ),
+            horizon_days=days,
+        )
+        for place, department in enumerate(department_values(log))
+        for days in HORIZONS_DAYS
+    ]
+    (fold,) = folds_of(log, declared, config)
+    ground = Ground.of(log, fold, config, seed=0)
+    started = time.monotonic()
+    ssmtl(ground, seed=0)
+    ours_s = time.monotonic() - started
+    # A step of 17 meets every horizon.
+    some = ground.restricted([task.name for task in declared[:: TASKS // TIMED + 1]])
+    asked = sum(1 for _ in some.tasks())
+    started = time.monotonic()
+    boosted(some, seed=0)
+    theirs_s = (time.monotonic() - started) * len(declared) / asked
+    console.print(
+        f"{len(declared)} tasks: SSMTL {ours_s:.0f} s, LightGBM {theirs_s:.0f} s "
+        f"({asked} of them timed)"
+    )
+    return {"train_time_over_lightgbm_256_tasks": ours_s / theirs_s}
