@@ -70,7 +70,7 @@ class Predicting:
         """
         basis = await self.basis(dataset, version, [task], as_of)
         asked = basis.model.tasks[task]
-        whom = _entity(asked, entity_id, item)
+        whom = entity_of(asked, entity_id, item)
         user, place = _codes(basis.dataset, asked, whom)
         if user is None or place is None:
             question = Question([asked], {asked.entity: [whom]}, is_in_url=True)
@@ -178,7 +178,8 @@ def _known(code: int) -> int | None:
     return None if code < 0 else code
 
 
-def _entity(task: Task, entity_id: str, item: str | None) -> Entity:
+def entity_of(task: Task, entity_id: str, item: str | None) -> Entity:
+    """Whom a task is asked for, if the task is about such."""
     if task.entity == "pair" and item is None:
         raise invalid(
             "/query/item",

@@ -16,7 +16,9 @@ def question_of(body: PredictionRequest, basis: Basis) -> Question:
         Invalid: a task has no entities, entities have no task, or it is too large.
     """
     given, tasks = _given(body), basis.model.tasks
-    names = body.tasks or [name for name, task in tasks.items() if task.entity in given]
+    names = body.tasks or [
+        name for name, task in tasks.items() if task.entity in given and name not in body.given
+    ]
     asked = [tasks[name] for name in dict.fromkeys(names)]
     return _checked(Question(asked, given), basis.model.number)
 

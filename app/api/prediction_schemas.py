@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from app.api.conditional_schemas import JointPrediction, PredictionExplanation, StatedRequest
 from app.domain.stored_predictions import Answer
 from model.tasks import EntityKind, PeriodName, Task
 
@@ -58,6 +59,11 @@ class _Answered(BaseModel):
     point: float = Field(
         description="what a ranking sorts by: the probability (of a time, that it lies within the "
         "horizon), the expected amount or number, or the probability of the best period or value"
+    )
+    explanation: PredictionExplanation | None = Field(
+        default=None,
+        exclude_if=lambda explanation: explanation is None,
+        description="where asked for: what adds up to the prediction",
     )
 
 
@@ -157,6 +163,9 @@ class PredictionList(BaseModel):
     """Many predictions, task by task in the order asked, entities in the order given."""
 
     predictions: list[Prediction]
+    joint: list[JointPrediction] | None = Field(
+        default=None, description="where asked for: of each entity of the kinds of `outcomes`"
+    )
 
 
 class PairOfIds(BaseModel):
@@ -168,16 +177,15 @@ class PairOfIds(BaseModel):
     item: Id
 
 
-class PredictionRequest(BaseModel):
+class PredictionRequest(StatedRequest):
     """Several tasks for several entities: each task is answered for the entities of its kind."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tasks: list[Id] | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_ENTITIES,
-        description="names; left out: all tasks of the version that are for what is given",
+        description="names; left out: all tasks of the version that are for these entities, but "
+        "for those that are `given`",
     )
     users: list[Id] = Field(default=[], max_length=MAX_ENTITIES, description="for user tasks")
     items: list[Id] = Field(default=[], max_length=MAX_ENTITIES, description="for item tasks")
@@ -197,6 +205,24 @@ REQUEST_EXAMPLES: dict[str, Any] = {
             "users": ["u00001"],
             "items": ["i00001"],
             "pairs": [{"user": "u00001", "item": "i00001"}],
+        },
+    },
+    "given": {
+        "summary": "What a user will spend, now that it is known that they buy; with reasons",
+        "value": {
+            "tasks": ["spend_30d"],
+            "users": ["u00001"],
+            "given": {"buys_30d": True},
+            "explain": True,
+        },
+    },
+    "joint": {
+        "summary": "How probable two outcomes are together",
+        "value": {
+            "tasks": ["buys_30d"],
+            "users": ["u00001"],
+            "joint": True,
+            "outcomes": {"buys_30d": True, "spend_30d": 25.0},
         },
     },
 }

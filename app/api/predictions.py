@@ -5,13 +5,15 @@ They are computed as of now by the model in this process.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Body, Path, Query, Response
 
+from app.api.conditional_answers import one_given, rows_given, statement_of
 from app.api.dependencies import DatasetName, Predictors, TaskName
-from app.api.predicting import head_of
+from app.api.predicting import Predicting, entity_of, head_of
 from app.api.prediction_questions import question_of
 from app.api.prediction_schemas import (
     REQUEST_EXAMPLES,
@@ -20,6 +22,7 @@ from app.api.prediction_schemas import (
     PredictionList,
     PredictionRequest,
 )
+from app.domain.conditional import Statement, check
 from app.domain.model_versions import CHAMPION
 from app.domain.predictions import Basis, Question, answer, answers_of
 from app.errors import NotFound
@@ -46,6 +49,10 @@ AsOf = Annotated[
         examples=["2024-05-31T18:30:00Z"],
     ),
 ]
+Explain = Annotated[
+    bool, Query(description="whether the prediction comes with what each group of inputs adds")
+]
+_EXPLAIN = Statement(explain=True)
 
 
 @router.get(
@@ -62,11 +69,17 @@ async def get_prediction(
     item: ItemId = None,
     version: Version = CHAMPION,
     as_of: AsOf = None,
+    explain: Explain = False,
 ) -> Response:
     """What the model says about one user, item, or user with an item, as of now.
 
     It is computed from the entity's events up to `as_of`; those that were posted count at once.
     """
+    if explain:
+        basis = await predicting.basis(dataset, version, [task], as_of)
+        asked = basis.model.tasks[task]
+        question = Question([asked], {asked.entity: [entity_of(asked, entity_id, item)]}, True)
+        return json_response(await _stated(predicting, basis, question, as_of, one_given, _EXPLAIN))
     return json_response(await predicting.single(dataset, task, entity_id, item, version, as_of))
 
 
@@ -88,15 +101,39 @@ async def predict(
     User tasks are answered for `users`, item tasks for `items`, pair tasks for `pairs`. The answers
     come task by task in the order of `tasks`, entities in the order given. If one entity is
     unknown nothing is answered, and `errors` points to all that are.
+
+    Where outcomes of some tasks are known, `given` has the others predicted given them; `joint`
+    adds how probable `outcomes` are together; `explain` adds reasons, for up to 100 entities.
     """
+    statement = statement_of(body)
     basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
     question = question_of(body, basis)
+    if statement is not None:
+        check(question, statement, basis)
+        content = await _stated(predicting, basis, question, as_of, rows_given, statement)
+        return json_response(content)
     try:
         content = await predicting.in_batch(lambda: _rows(basis, question))
     except NotFound:
         settled = await predicting.settled(basis, question, as_of)
         content = await predicting.in_batch(lambda: _rows(settled, question))
     return json_response(content)
+
+
+async def _stated(
+    predicting: Predicting,
+    basis: Basis,
+    question: Question,
+    as_of: str | None,
+    answered: Callable[[Basis, Question, Statement], bytes],
+    statement: Statement,
+) -> bytes:
+    """The answers under a statement; of entities that are not known yet after another look."""
+    try:
+        return await predicting.in_batch(lambda: answered(basis, question, statement))
+    except NotFound:
+        settled = await predicting.settled(basis, question, as_of)
+        return await predicting.in_batch(lambda: answered(settled, question, statement))
 
 
 def _rows(basis: Basis, question: Question) -> bytes:

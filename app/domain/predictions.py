@@ -43,6 +43,10 @@ class Question:
     entities: dict[EntityKind, list[Entity]]
     is_in_url: bool = False
 
+    def names(self, kind: EntityKind) -> list[str]:
+        """The tasks for this kind of entity."""
+        return [task.name for task in self.tasks if task.entity == kind]
+
     @property
     def size(self) -> int:
         """How many answers are asked for."""

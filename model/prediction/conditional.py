@@ -6,6 +6,7 @@
 With nothing known it is what is served, to the bit: the correction is exactly zero then. What is
 served of a task, calibrated network or baseline, is what the evidence is measured by and what the
 correction is added to; `TaskServing.evidence` says how much of it held true on validation rows.
+Chances fit together as they do with nothing known (`model.distributions.consistency`).
 
 The joint log-probability is that of the chain rule,
 
@@ -19,6 +20,7 @@ order may give another value: it is a composite likelihood, and the order of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,15 +29,19 @@ from numpy.typing import NDArray
 
 from model.artifact import Artifact
 from model.distributions import Distribution, conditioned
+from model.distributions.hazards import with_chance
 from model.errors import InvalidOutcome
 from model.events import EventLog
 from model.prediction.implications import Implications, Stated
-from model.prediction.outcomes import Outcome, labels_of, read_outcomes
+from model.prediction.outcomes import Outcome, check_together, labels_of, read_outcomes
 from model.prediction.scorer import Scorer
 from model.snapshots import ReadRows
 from model.tasks import EntityKind
 
 Floats = NDArray[np.float32]
+
+_SURE = 20.0
+"""Log odds of what is known: near enough to certain, and finite."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +93,16 @@ class Joint:
         order: the tasks' names, in the order of the chain.
         terms: (R,) per task, given those before it in the chain; a density per unit for sums,
             numbers and days.
-        marginals: (R,) per task, when nothing is known of the others.
+        marginals: (R,) per task, whatever the others are.
         reversed_log_probability: (R,) by the chain in the opposite order.
+        densities: the tasks whose terms are densities per unit.
     """
 
     order: tuple[str, ...]
     terms: Mapping[str, NDArray[np.float64]]
     marginals: Mapping[str, NDArray[np.float64]]
     reversed_log_probability: NDArray[np.float64]
+    densities: frozenset[str]
 
     @property
     def log_probability(self) -> NDArray[np.float64]:
@@ -154,46 +162,85 @@ class Conditional:
         return Scored(*self._scorer.score_with_states(read, log))
 
     def parameters(self, scored: Scored, given: Given) -> Floats:
-        """(R, O) the parameters of every task, given the outcomes."""
+        """(R, O) the parameters of every task, given the outcomes; their chances fit together."""
         if not given.stated:
             return scored.flat_RO
+        corrected_RO = self.corrected(scored, given)
+        for one in given.stated:
+            self._settle(one, corrected_RO)
+        return self._scorer.consistency(corrected_RO)
+
+    def corrected(self, scored: Scored, given: Given) -> Floats:
+        """(R, O) what is served, moved by the joint head."""
         rows = len(scored.flat_RO)
         outcomes_RT = np.broadcast_to(given.labels_T, (rows, len(given.labels_T)))
         correction_RO = self._joint_head(scored.states_RD, scored.flat_RO, outcomes_RT)
         return np.asarray(scored.flat_RO + self._trust_O * correction_RO, dtype=np.float32)
+
+    def _settle(self, one: Stated, parameters_RO: Floats) -> None:
+        """Write the chance of what is known to have happened or not, so that others fit to it."""
+        name = one.task.name
+        columns, likelihood = self.layout.columns_of(name), self.layout.group(name).likelihood
+        if likelihood == "normal":
+            return
+        happened = one.value < math.inf if likelihood == "hazard" else one.value > 0
+        chance = np.float32(_SURE if happened else -_SURE)
+        if likelihood == "hazard":
+            chances = np.full(len(parameters_RO), chance, dtype=np.float64)
+            hazards = parameters_RO[:, columns].astype(np.float64)
+            parameters_RO[:, columns] = with_chance(hazards, chances)
+        else:
+            parameters_RO[:, columns.start] = chance
 
     def distribution(self, task: str, parameters_RO: Floats, given: Given) -> Distribution:
         """What the parameters say of one task, within what logic leaves of it."""
         marginal = self._scorer.distribution(task, parameters_RO)
         return conditioned(marginal, given.implications.bounds(marginal.task))
 
-    def joint(self, scored: Scored, stated: Given) -> Joint:
-        """How probable the stated outcomes are together."""
-        chain = sorted(stated.stated, key=self._place)
-        terms = self._chain(scored, chain)
-        backwards = self._chain(scored, chain[::-1])
+    def joint(self, scored: Scored, outcomes: Mapping[str, Outcome], given: Given) -> Joint:
+        """How probable outcomes are together, beside what is known.
+
+        Raises:
+            UnknownTask: a name is not one of this kind's tasks.
+            InvalidOutcome: an outcome cannot be, alone or beside the others and what is known.
+        """
+        stated = self.stated(outcomes, given)
+        chain = sorted(stated, key=self._place)
+        terms = self._chain(scored, chain, given)
+        backwards = self._chain(scored, chain[::-1], given)
+        parameters = self.parameters(scored, given)
         return Joint(
             order=tuple(one.task.name for one in chain),
             terms=terms,
             marginals={
-                one.task.name: self._scorer.distribution(
-                    one.task.name, scored.flat_RO
-                ).log_probability(one.value)
+                one.task.name: self.distribution(one.task.name, parameters, given).log_probability(
+                    one.value
+                )
                 for one in chain
             },
             reversed_log_probability=np.sum([backwards[one.task.name] for one in chain], axis=0),
+            densities=frozenset(one.task.name for one in chain if one.is_density),
         )
+
+    def stated(self, outcomes: Mapping[str, Outcome], given: Given) -> tuple[Stated, ...]:
+        """Outcomes that are asked about, beside those that are known; raises as `joint`."""
+        stated = read_outcomes(self.layout, outcomes, self._least_amounts)
+        given.check_asked(list(outcomes))
+        check_together([*stated, *given.stated], self._least_amounts)
+        return stated
 
     def _place(self, one: Stated) -> tuple[int, int]:
         """Where a task stands in the canonical order: as its window ends."""
         return one.task.end_days, self.layout.position(one.task.name)
 
-    def _chain(self, scored: Scored, chain: Sequence[Stated]) -> dict[str, NDArray[np.float64]]:
-        """(R,) of each outcome, given those before it."""
+    def _chain(
+        self, scored: Scored, chain: Sequence[Stated], given: Given
+    ) -> dict[str, NDArray[np.float64]]:
+        """(R,) of each outcome, given those before it and what is known."""
         terms = {}
         for number, one in enumerate(chain):
-            given = self.known(chain[:number])
-            parameters = self.parameters(scored, given)
-            distribution = self.distribution(one.task.name, parameters, given)
+            before = self.known([*given.stated, *chain[:number]])
+            parameters = self.parameters(scored, before)
+            distribution = self.distribution(one.task.name, parameters, before)
             terms[one.task.name] = distribution.log_probability(one.value)
         return terms

@@ -27,6 +27,17 @@ class Stated:
     task: Task
     value: float
 
+    @property
+    def is_density(self) -> bool:
+        """Whether it has a density per unit, not a probability."""
+        match self.task.target.kind:
+            case "sum":
+                return self.value > 0
+            case "time_to":
+                return self.value < math.inf
+            case kind:
+                return kind == "column"
+
 
 class Implications:
     """What follows from stated outcomes.

@@ -58,7 +58,7 @@ def read_outcomes(
         for task in layout.tasks
         if task.name in outcomes
     )
-    _check_together(stated, least_amounts)
+    check_together(stated, least_amounts)
     return stated
 
 
@@ -134,7 +134,7 @@ def _unlike(task: Task, outcome: Outcome, wanted: str) -> InvalidOutcome:
     return InvalidOutcome(task.name, f"{_shown(outcome)} is no outcome of {noun}: state {wanted}")
 
 
-def _check_together(stated: Sequence[Stated], least_amounts: Mapping[str, float]) -> None:
+def check_together(stated: Sequence[Stated], least_amounts: Mapping[str, float]) -> None:
     """Whether each may be beside the others.
 
     Raises:

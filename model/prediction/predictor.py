@@ -87,6 +87,7 @@ class Predictor:
         self._kept_reader: SnapshotReader | None = None
         self._scorers = {kind: Scorer(artifact, kind, threads) for kind in artifact.networks}
         self._conditionals: dict[EntityKind, Conditional] = {}
+        self._explainers: dict[EntityKind, Explainer] = {}
 
     @classmethod
     def load(cls, path: Path, threads: int = 1) -> Predictor:
@@ -130,9 +131,11 @@ class Predictor:
 
     def explainer(self, kind: EntityKind) -> Explainer:
         """What explains its predictions of users, of items or of pairs."""
-        arrays = self.artifact.background[kind]
-        background = Background(self.artifact.description.plan, kind, arrays)
-        return Explainer(self.conditional(kind), background)
+        if kind not in self._explainers:
+            arrays = self.artifact.background[kind]
+            background = Background(self.artifact.description.plan, kind, arrays)
+            self._explainers[kind] = Explainer(self.conditional(kind), background)
+        return self._explainers[kind]
 
     def explain(
         self,
@@ -205,6 +208,7 @@ class Predictor:
         outcomes: Mapping[str, Outcome],
         entities: Sequence[str] | Sequence[tuple[str, str]],
         cutoff_at: datetime | None = None,
+        given: Mapping[str, Outcome] | None = None,
     ) -> Joint:
         """How probable outcomes of several tasks are together, for users, items or pairs.
 
@@ -213,6 +217,7 @@ class Predictor:
             outcomes: by the names of the tasks, all of one entity kind.
             entities: ids, or (user, item) pairs.
             cutoff_at: when; the model's own cutoff by default.
+            given: outcomes that are known of everybody asked for, of further tasks.
 
         Raises:
             UnknownTask: a name is not one of the model's tasks.
@@ -222,8 +227,8 @@ class Predictor:
         kind = self._kind_of(list(outcomes), ("user", "item", "pair"))
         rows = self._rows(log, kind, entities, cutoff_at)
         conditional = self.conditional(kind)
-        stated = conditional.given(outcomes)
-        return conditional.joint(conditional.score(self.reader(log).read(rows), log), stated)
+        scored = conditional.score(self.reader(log).read(rows), log)
+        return conditional.joint(scored, outcomes, conditional.given(given or {}))
 
     def candidate_pairs(
         self, log: EventLog, cutoff_at: datetime | None = None

@@ -24,6 +24,7 @@ class Scorer:
     Attributes:
         kind: of the rows.
         layout: the tasks, and where their parameters stand.
+        consistency: makes their chances fit together.
 
     Args:
         artifact: the model's files.
@@ -39,11 +40,9 @@ class Scorer:
         self.kind = kind
         self.layout: Layout = artifact.layout(kind)
         self._scales = {name: how.scale for name, how in description.serving.items()}
+        self.consistency = Consistency(self.layout, description.least_amounts, description.implied)
         self._serving = Serving(
-            self.layout,
-            description.serving,
-            artifact.baselines[kind],
-            Consistency(self.layout, description.least_amounts, description.implied),
+            self.layout, description.serving, artifact.baselines[kind], self.consistency
         )
         self._seasonal = {
             task.name: description.seasonal[task.name]

@@ -86,12 +86,13 @@ def test_the_order_in_which_outcomes_are_given_changes_nothing(
 def test_all_outcomes_of_two_events_have_probability_one_together(
     conditional: Conditional, scored: Scored, pair: tuple[str, str]
 ) -> None:
+    nothing = conditional.given({})
     total = np.zeros(40)
     backwards = np.zeros(40)
     for values in product([True, False], repeat=2):
         if values == (True, False):
             continue  # who buys within 7 days buys within 30
-        joint = conditional.joint(scored, conditional.given(dict(zip(pair, values, strict=True))))
+        joint = conditional.joint(scored, dict(zip(pair, values, strict=True)), nothing)
         total += np.exp(joint.log_probability)
         backwards += np.exp(joint.reversed_log_probability)
     np.testing.assert_allclose(total, 1, atol=1e-9)
@@ -101,9 +102,8 @@ def test_all_outcomes_of_two_events_have_probability_one_together(
 def test_the_chain_is_in_the_order_in_which_windows_end(
     conditional: Conditional, scored: Scored
 ) -> None:
-    joint = conditional.joint(
-        scored, conditional.given({"buys_30d": True, "buys_7d": False, "order_days_30d": 2})
-    )
+    outcomes = {"buys_30d": True, "buys_7d": False, "order_days_30d": 2}
+    joint = conditional.joint(scored, outcomes, conditional.given({}))
     assert joint.order[0] == "buys_7d"
     assert set(joint.order) == {"buys_7d", "buys_30d", "order_days_30d"}
     np.testing.assert_allclose(joint.terms["buys_7d"], joint.marginals["buys_7d"])
@@ -111,10 +111,27 @@ def test_the_chain_is_in_the_order_in_which_windows_end(
     assert (joint.terms["order_days_30d"] <= 0).all()
 
 
+def test_a_joint_probability_given_more_is_the_rest_of_the_chain(
+    conditional: Conditional, scored: Scored
+) -> None:
+    nothing, known = conditional.given({}), conditional.given({"buys_7d": False})
+    rest = conditional.joint(scored, {"buys_30d": True, "order_days_30d": 1}, known)
+    outcomes = {"buys_7d": False, "buys_30d": True, "order_days_30d": 1}
+    whole = conditional.joint(scored, outcomes, nothing)
+    first = conditional.joint(scored, {"buys_7d": False}, nothing)
+    np.testing.assert_allclose(
+        first.log_probability + rest.log_probability, whole.log_probability, atol=1e-9
+    )
+    with pytest.raises(InvalidOutcome, match=r"cannot be beside buys_7d = true"):
+        conditional.joint(scored, {"buys_30d": False}, conditional.given({"buys_7d": True}))
+    with pytest.raises(InvalidOutcome, match=r"its outcome is given"):
+        conditional.joint(scored, {"buys_7d": False}, known)
+
+
 def test_one_outcome_alone_has_its_own_probability(
     conditional: Conditional, scored: Scored
 ) -> None:
-    joint = conditional.joint(scored, conditional.given({"spend_30d": 30.0}))
+    joint = conditional.joint(scored, {"spend_30d": 30.0}, conditional.given({}))
     np.testing.assert_array_equal(joint.log_probability, joint.independent_log_probability)
     np.testing.assert_array_equal(joint.log_probability, joint.reversed_log_probability)
 
@@ -124,8 +141,9 @@ def test_the_correction_is_that_of_the_network_in_torch(
 ) -> None:
     artifact, layout = predictor.artifact, conditional.layout
     config = artifact.description.config
-    joint_head = JointHead(layout, config.width, config.evidence_channels, config.neighbours)
     prefix = "kinds.user.joint."
+    neighbours = artifact.weights[f"{prefix}sources"].shape[1]
+    joint_head = JointHead(layout, config.width, config.evidence_channels, neighbours)
     joint_head.load_state_dict(
         {
             name.removeprefix(prefix): torch.from_numpy(np.array(value))
@@ -142,13 +160,25 @@ def test_the_correction_is_that_of_the_network_in_torch(
             [labels_BT[:, group.task_slice] for group in layout.groups],
             ~labels_BT.isnan(),
         ).numpy()
-    found = conditional.parameters(scored, given) - scored.flat_RO
+    found = conditional.corrected(scored, given) - scored.flat_RO
     for name in ("buys_30d", "spend_30d"):
         columns = layout.columns_of(name)
         how = artifact.description.serving[name]
         slope = how.slope if how.source == "model" and how.slope else 1.0
         trusted = how.evidence * np.asarray(slope) * correction[:, columns]
         np.testing.assert_allclose(found[:, columns], trusted, atol=1e-5)
+
+
+def test_chances_fit_together_also_when_outcomes_are_known(
+    predictor: Predictor, log: EventLog
+) -> None:
+    given = {"spend_30d": 0}
+    of_week = probabilities(predictor, log, "buys_7d", given)
+    of_month = probabilities(predictor, log, "buys_30d", given)
+    assert (of_week <= of_month).all()
+    days = probabilities(predictor, log, "order_days_30d", {"buys_7d": False})
+    of_month = probabilities(predictor, log, "buys_30d", {"buys_7d": False})
+    np.testing.assert_allclose(days, of_month, rtol=1e-6)
 
 
 def test_what_is_given_is_not_asked(predictor: Predictor, log: EventLog) -> None:
