@@ -5,19 +5,22 @@ Both maximise the same likelihood as the network, so their NLLs compare.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.distributions import Baselines, Layout, LikelihoodName, standardise
+from model.distributions import Baselines, Group, Layout, LikelihoodName, standardise
 from model.network import SomeTasks
 from model.network.likelihoods import negative_log_likelihood
 from model.tasks import Column, Task
 from model.training.base_rates import class_logits, hazard_logits, normal_parameters, rate_logit
 from model.training.examples import Examples
+from model.training.linear_chances import fit_chances
 from model.training.scoring import CHUNK_TASKS
 
 FEATURES_PER_TASK = 4
@@ -26,6 +29,10 @@ _RIDGE = 1e-4
 _ITERATIONS = 40
 _CLOSED_FORM: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard", "normal"})
 """Their climatology is where it starts."""
+_CHANCES: frozenset[LikelihoodName] = frozenset(
+    {"bernoulli", "hurdle_log_normal", "hurdle_negative_binomial"}
+)
+"""Their first parameter is the log odds of anything at all, which is fitted by itself."""
 _MANY_WEIGHTS: frozenset[LikelihoodName] = frozenset({"categorical", "hazard"})
 _PRIOR_VARIANCE = 0.1
 """Of each of their weights, which have mean 0, before the rows are seen."""
@@ -73,8 +80,9 @@ def _fit_some(examples: Examples, columns: Sequence[str]) -> Baselines:
     )
     nobody_RTF = torch.zeros(len(rows), len(layout), FEATURES_PER_TASK)
     start = _start(examples, layout, rows)
-    constant = _fit(examples, layout, rows, nobody_RTF, start, _CLOSED_FORM)
-    weights = _fit(examples, layout, rows, inputs_RTF, constant, frozenset({"periods"}))
+    constant = _fit(examples, layout, nobody_RTF, start, _CLOSED_FORM)
+    weights = _fit(examples, layout, inputs_RTF, constant, frozenset({"periods"}))
+    weights = _with_chances(weights, examples, inputs_RTF, torch.from_numpy(chosen))
     return Baselines(
         climatology=constant[:, -1].numpy(),
         features=chosen,
@@ -160,40 +168,33 @@ def _start(examples: Examples, layout: Layout, rows: NDArray[np.int64]) -> Tenso
 def _fit(
     examples: Examples,
     layout: Layout,
-    rows: NDArray[np.int64],
     inputs_RTF: Tensor,
     start: Tensor,
     fixed: frozenset[LikelihoodName],
 ) -> Tensor:
-    """(columns, features + 1) of the greatest likelihood; what is fixed stays as it starts."""
+    """(columns, features + 1) of the greatest likelihood; what is fixed stays as it starts.
+
+    The chance that there is anything is fitted elsewhere: of amounts only what they are.
+    """
     weights = start.clone().requires_grad_()
-    row_weights = examples.weights[rows]
-    labels = [group_labels[rows] for group_labels in examples.labels]
+    parts: list[Callable[[Tensor], Tensor]] = []
+    for group, labels in zip(layout.groups, examples.labels, strict=True):
+        if group.likelihood in fixed or group.likelihood == "bernoulli":
+            continue
+        if group.likelihood in _CHANCES:
+            parts.append(_Amounts.of(group, labels, inputs_RTF, examples.weights).mean_nll)
+        else:
+            inputs = inputs_RTF[:, group.task_slice]
+            parts.append(partial(_mean_nll, group, labels, inputs, examples.weights))
+    if not parts:
+        return start
     optimizer = torch.optim.LBFGS(
         [weights], max_iter=_ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )
 
     def means() -> Tensor:
         """Nats of every task that is not fixed."""
-        found = []
-        for group, known in zip(layout.groups, labels, strict=True):
-            if group.likelihood in fixed:
-                continue
-            shape = (len(group.tasks), group.parameters, FEATURES_PER_TASK + 1)
-            of_group = weights[group.column_slice].view(shape)
-            parameters = (
-                torch.einsum("rtf,tpf->rtp", inputs_RTF[:, group.task_slice], of_group[..., :-1])
-                + of_group[..., -1]
-            )
-            nll = negative_log_likelihood(group.likelihood, parameters, known)
-            seen = ~nll.isnan()
-            rows_T = seen.sum(dim=0).clamp_min(1)
-            mean_T = torch.where(seen, nll * row_weights[:, None], 0.0).sum(dim=0) / rows_T
-            if group.likelihood in _MANY_WEIGHTS:
-                squares_T = of_group[..., :-1].square().sum(dim=(1, 2))
-                mean_T = mean_T + squares_T / (2 * _PRIOR_VARIANCE * rows_T)
-            found.append(mean_T)
-        return torch.cat(found) if found else weights.new_zeros(0)
+        return torch.cat([part(weights) for part in parts])
 
     # In units of each task's nats, so that the ridge pulls rare outcomes no more than others.
     units = means().detach().clamp_min(1e-6)
@@ -206,4 +207,101 @@ def _fit(
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return weights.detach()
+    found = weights.detach()
+    for group in layout.groups:
+        if group.likelihood in _CHANCES:
+            of_group = slice(group.column_slice.start, group.column_slice.stop, group.parameters)
+            found[of_group] = start[of_group]
+    return found
+
+
+def _mean_nll(
+    group: Group, labels: Tensor, inputs_RTF: Tensor, row_weights_R: Tensor, weights: Tensor
+) -> Tensor:
+    """(T,) nats of a group's tasks, with what pulls the many weights of classes and bins."""
+    of_group_TPG = _of_group(group, weights)
+    parameters = (
+        torch.einsum("rtf,tpf->rtp", inputs_RTF, of_group_TPG[..., :-1]) + of_group_TPG[..., -1]
+    )
+    nll = negative_log_likelihood(group.likelihood, parameters, labels)
+    seen = ~nll.isnan()
+    rows_T = seen.sum(dim=0).clamp_min(1)
+    mean_T = torch.where(seen, nll * row_weights_R[:, None], 0.0).sum(dim=0) / rows_T
+    if group.likelihood in _MANY_WEIGHTS:
+        squares_T = of_group_TPG[..., :-1].square().sum(dim=(1, 2))
+        mean_T = mean_T + squares_T / (2 * _PRIOR_VARIANCE * rows_T)
+    return mean_T
+
+
+def _of_group(group: Group, weights: Tensor) -> Tensor:
+    """(T, P, features + 1) of a group's tasks."""
+    return weights[group.column_slice].view(len(group.tasks), group.parameters, -1)
+
+
+@dataclass(frozen=True)
+class _Amounts:
+    """A group's amounts above zero, one after the other: few, where the tasks are many.
+
+    Attributes:
+        group: counts or sums.
+        task: (N,) within the group.
+        inputs: (N, F)
+        labels: (N,)
+        weights: (N,) of the rows, over the number of the task's labels.
+    """
+
+    group: Group
+    task: Tensor
+    inputs: Tensor
+    labels: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, group: Group, labels: Tensor, inputs_RTF: Tensor, row_weights: Tensor) -> _Amounts:
+        """Those that are known."""
+        nothing = -torch.inf if group.likelihood == "hurdle_log_normal" else 0.0
+        rows_T = (~labels.isnan()).sum(dim=0).clamp_min(1)
+        row, task = torch.nonzero(labels > nothing, as_tuple=True)
+        return cls(
+            group,
+            task,
+            inputs_RTF[row, group.first_task + task],
+            labels[row, task],
+            row_weights[row] / rows_T[task],
+        )
+
+    def mean_nll(self, weights: Tensor) -> Tensor:
+        """(T,) nats of what the amounts are, over all labels."""
+        amounts_NPG = _of_group(self.group, weights)[self.task, 1:]
+        parameters = (amounts_NPG[..., :-1] * self.inputs[:, None]).sum(dim=-1)
+        parameters = parameters + amounts_NPG[..., -1]
+        # Every amount has the same chance here, so that only the amounts are fitted.
+        parameters = torch.cat([torch.zeros(len(parameters), 1), parameters], dim=1)
+        nll = negative_log_likelihood(
+            self.group.likelihood, parameters[:, None], self.labels[:, None]
+        )
+        empty = weights.new_zeros(len(self.group.tasks))
+        return empty.index_add(0, self.task, nll[:, 0] * self.weights)
+
+
+def _with_chances(
+    weights: Tensor, examples: Examples, inputs_RTF: Tensor, features_TF: Tensor
+) -> Tensor:
+    """The same, with the chances of the greatest likelihood."""
+    found = weights.clone()
+    for group, labels in zip(examples.layout.groups, examples.labels, strict=True):
+        if group.likelihood not in _CHANCES:
+            continue
+        nothing = -torch.inf if group.likelihood == "hurdle_log_normal" else 0.0
+        came_RT = (labels > nothing).float().masked_fill(labels.isnan(), torch.nan)
+        tasks = group.task_slice
+        columns = slice(group.column_slice.start, group.column_slice.stop, group.parameters)
+        found[columns] = fit_chances(
+            inputs_RTF[:, tasks],
+            features_TF[tasks],
+            came_RT,
+            examples.weights,
+            weights[columns, -1],
+            _RIDGE,
+        )
+    return found
