@@ -25,6 +25,7 @@ from model.tasks import EntityKind
 
 THREADS = 2
 _BATCH_ROWS = 1 << 17
+_BUFFER_BYTES = 1 << 18
 
 
 def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
@@ -40,7 +41,8 @@ def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
 
 def read_log(path: Path) -> EventLog:
     """The raw columns as a log."""
-    file = pq.ParquetFile(path)
+    # Read by and by: whole column chunks would be memory that is touched for the first time.
+    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
     largest = [
         max(file.metadata.row_group(g).column(c).statistics.max for g in range(file.num_row_groups))
         for c in (0, 1)
@@ -123,9 +125,10 @@ def _part(block: Block) -> Part:
     labels = dict(snapshot.labels)
     if entity == "item":
         return Part(entity, inputs.cutoffs_us, inputs.items, columns | labels, {})
-    there = arrays["types"] > 0
-    sequences = {name: arrays[name][there] for name in task.SEQUENCE_COLUMNS}
+    is_there = arrays["types"] > 0
+    places = np.flatnonzero(is_there)
+    sequences = {name: arrays[name].take(places) for name in task.SEQUENCE_COLUMNS}
     # The codes of the model begin at one, zero is padding.
     sequences |= {name: sequences[name] - 1 for name in ("items", "types")}
-    lengths = there.sum(axis=1)
+    lengths = np.count_nonzero(is_there, axis=1)
     return Part(entity, inputs.cutoffs_us, inputs.users, columns | labels, sequences, lengths)

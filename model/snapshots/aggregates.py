@@ -35,7 +35,7 @@ from model.snapshots.transforms import Transform
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20
 """Of totals at a time: they stay in the processor's cache while they are read."""
 
 
@@ -84,7 +84,7 @@ class FeatureReader:
         self._plan = plan
         needed = [tally for d in declarations for tally in tallies(d.formula)]
         self._layout = ScanLayout.of(plan.event_types, needed)
-        self._transform = Transform(declarations, self._layout)
+        self._transform = Transform(declarations, self._layout, use_compiler=use_compiler)
         self._given = GivenColumns(declarations, source.table, source.log.first_us)
         self.recents = tuple(q.what for q in needed if isinstance(q, Recent) and q.what)
         self._use_compiler = use_compiler

@@ -46,6 +46,8 @@ class GivenColumns:
         return np.concatenate([self._numbers[entities], calendar], axis=1)
 
     def _read_calendar(self, cutoffs_us: Longs) -> Floats:
+        if not self._of_cutoff:
+            return np.empty((len(cutoffs_us), 0))
         if len(cutoffs_us) == 1:
             return np.array([self._calendar(int(cutoffs_us[0]))])
         moments_us, moment = np.unique(cutoffs_us, return_inverse=True)

@@ -8,11 +8,14 @@ taken in one go and all logarithms in one call, so that a single row costs micro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED
+from model.snapshots import transform_kernel
 from model.snapshots.formulas import (
     Attribute,
     Bin,
@@ -39,11 +42,20 @@ class Transform:
     Args:
         declarations: F of them.
         layout: has their tallies.
+        use_compiler: without it they are worked out in NumPy, the same bit for bit.
     """
 
-    def __init__(self, declarations: Sequence[Declaration], layout: ScanLayout) -> None:
+    def __init__(
+        self,
+        declarations: Sequence[Declaration],
+        layout: ScanLayout,
+        *,
+        use_compiler: bool = COMPILED,
+    ) -> None:
         formulas = [declaration.formula for declaration in declarations]
-        self._logarithms = _Logarithms(_logarithms(formulas), layout)
+        logarithms = _logarithms(formulas)
+        self._logarithms = _Logarithms(logarithms, layout)
+        self._tables = _tables(formulas, logarithms, layout) if use_compiler else None
         ratios = [formula for formula in formulas if isinstance(formula, Difference)]
         self._left = _columns([self._logarithms.place[ratio.left] for ratio in ratios])
         self._right = _columns([self._logarithms.place[ratio.right] for ratio in ratios])
@@ -66,6 +78,8 @@ class Transform:
         Shape:
             returns: (R, F)
         """
+        if self._tables is not None:
+            return self._tables.read(totals_RQ, given)
         logs_RL = self._logarithms.read(totals_RQ)
         parts = [logs_RL]
         if len(self._left):
@@ -75,6 +89,84 @@ class Transform:
             parts.append((self._parts.read(totals_RQ) + 1) / wholes)
         found = np.concatenate([*parts, given], axis=1, dtype=np.float32)
         return found.take(self._order, axis=1)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The formulas as the compiled functions take them, see `transform_kernel`."""
+
+    terms_L9: Columns
+    numbers_L2: Floats
+    sources_F5: Columns
+    bins_F: Floats
+
+    def read(self, totals_RQ: Floats, given: Floats) -> NDArray[np.float32]:
+        """See `Transform.read`."""
+        rows = len(totals_RQ)
+        sizes = np.empty((rows, len(self.terms_L9)))
+        is_negative = np.empty(sizes.shape, dtype=np.bool_)
+        transform_kernel.arguments(totals_RQ, self.terms_L9, self.numbers_L2, sizes, is_negative)
+        np.log1p(sizes, out=sizes)
+        features = np.empty((rows, len(self.sources_F5)), dtype=np.float32)
+        transform_kernel.features(
+            totals_RQ, sizes, is_negative, given, self.sources_F5, self.bins_F, features
+        )
+        return features
+
+
+def _tables(
+    formulas: Sequence[Formula], logarithms: Sequence[Logarithm], layout: ScanLayout
+) -> _Tables:
+    terms = [_terms_of(logarithm, layout) for logarithm in logarithms]
+    numbers = [
+        (getattr(logarithm, "divisor", 1.0), getattr(logarithm, "spare", 0))
+        for logarithm in logarithms
+    ]
+    place = {logarithm: n for n, logarithm in enumerate(logarithms)}
+    given = {f: n for n, f in enumerate(f for f in formulas if isinstance(f, Attribute | OfCutoff))}
+    sources = [_sources_of(formula, place, given, layout) for formula in formulas]
+    bins = [f.histogram.width if isinstance(f, Share) else 0 for f in formulas]
+    return _Tables(
+        terms_L9=np.array(terms, dtype=np.int64).reshape(-1, 9),
+        numbers_L2=np.array(numbers, dtype=np.float64).reshape(-1, 2),
+        sources_F5=np.array(sources, dtype=np.int64).reshape(-1, 5),
+        bins_F=np.array(bins, dtype=np.float64),
+    )
+
+
+_NOTHING = (0, 0)
+
+
+def _terms_of(logarithm: Logarithm, layout: ScanLayout) -> tuple[int, ...]:
+    """A row of `terms_L9`."""
+    match logarithm:
+        case Log(tally=tally):
+            return (transform_kernel.PLAIN, *layout.terms(tally), *_NOTHING * 3)
+        case MeanLog(of=of, count=count, less=less):
+            away = _NOTHING if less is None else layout.terms(less)
+            of_mean = (*layout.terms(of), *away, *layout.terms(count))
+            return (transform_kernel.MEAN, *of_mean, *_NOTHING)
+        case DeviationLog(squares=squares, of=of, count=count):
+            of_mean = (*layout.terms(of), *_NOTHING, *layout.terms(count))
+            return (transform_kernel.DEVIATION, *of_mean, *layout.terms(squares))
+
+
+def _sources_of(
+    formula: Formula,
+    place: Mapping[Formula, int],
+    given: Mapping[Formula, int],
+    layout: ScanLayout,
+) -> tuple[int, ...]:
+    """A row of `sources_F5`."""
+    match formula:
+        case Difference(left=left, right=right):
+            return (transform_kernel.RATIO, place[left], place[right], *_NOTHING)
+        case Share(histogram=histogram, code=code):
+            parts = layout.terms(Bin(histogram, code)), layout.terms(Bin(histogram, None))
+            return (transform_kernel.SHARE, *parts[0], *parts[1])
+        case Attribute() | OfCutoff():
+            return (transform_kernel.GIVEN, given[formula], 0, *_NOTHING)
+    return (transform_kernel.LOGARITHM, place[formula], 0, *_NOTHING)
 
 
 class _Logarithms:
