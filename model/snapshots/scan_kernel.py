@@ -4,7 +4,8 @@ Rows of one entity that follow each other, cutoffs ascending, are filled togethe
 forward and keeps running totals; where a row's window opens they are taken down, where it closes
 what was taken down is taken away: the sums are exact, so this is what adding up the window's events
 gives. An event is the first with its counterpart in those windows that opened since the last one;
-a stamp per counterpart tells which these are.
+a stamp per counterpart tells which these are, and only the first and the last of them are written
+down.
 """
 
 # R = rows, E = events, B = buckets, T = event types, H = histograms, D = days, C = counterparts
@@ -120,7 +121,9 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
     # Borders: where a window of a row opens (bucket below `edges`) or closes (`edges`).
     room = buckets
     border_us, border_row = np.zeros(room, dtype=np.int64), np.zeros(room, dtype=np.int64)
-    border_bucket, firsts = np.zeros(room, dtype=np.int64), np.zeros(room + 1)
+    border_bucket = np.zeros(room, dtype=np.int64)
+    # Where first meetings begin and end to count, and how many do for each border.
+    firsts, meetings = np.zeros(room + 1), np.zeros(room + 1)
     rows = len(starts_R)
     group = 0
     known_first, known_rows = 0, 0
@@ -157,7 +160,8 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                 room = 2 * borders
                 border_us = np.zeros(room, dtype=np.int64)
                 border_row = np.zeros(room, dtype=np.int64)
-                border_bucket, firsts = np.zeros(room, dtype=np.int64), np.zeros(room + 1)
+                border_bucket = np.zeros(room, dtype=np.int64)
+                firsts, meetings = np.zeros(room + 1), np.zeros(room + 1)
             # Each row's borders are in order already; rows are put in one after the other.
             filled = 0
             for r in range(together):
@@ -185,7 +189,7 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
         firsts[: borders + 1] = 0.0
         seen = 0  # a bit per type
         crossed = 0
-        openings, prices, priced = 0.0, 0.0, 0.0
+        openings, prices, priced, everybody = 0.0, 0.0, 0.0, 0.0
         gaps, squares, last_gap = 0.0, 0.0, np.nan
         last_price, least_price, greatest_price = np.nan, np.nan, np.nan
         last_units, greatest_units = np.nan, np.nan
@@ -203,69 +207,72 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
             while crossed < borders and (not is_event or at_us > border_us[crossed]):
                 r = group + border_row[crossed]
                 bucket = border_bucket[crossed]
-                totals = totals_RQ[r]
                 if bucket < edges:
                     # The window holds what will have been seen at its end, less this.
                     for kind in range(types):
                         here = kind * buckets + bucket
                         if at_events >= 0:
-                            totals[at_events + here] = -events_T[kind]
+                            totals_RQ[r, at_events + here] = -events_T[kind]
                         if at_values >= 0:
-                            totals[at_values + here] = -values_T[kind]
+                            totals_RQ[r, at_values + here] = -values_T[kind]
                         if at_units >= 0:
-                            totals[at_units + here] = -units_T[kind]
+                            totals_RQ[r, at_units + here] = -units_T[kind]
                     if at_visits >= 0:
                         # A day that began before the window counts when it goes on within.
                         goes_on = is_event and not opens_day and slot < ends_R[r]
-                        totals[at_visits + bucket] = (1.0 if goes_on else 0.0) - openings
+                        totals_RQ[r, at_visits + bucket] = (1.0 if goes_on else 0.0) - openings
                     if at_prices >= 0:
-                        totals[at_prices + bucket] = -prices
-                        totals[at_priced + bucket] = -priced
+                        totals_RQ[r, at_prices + bucket] = -prices
+                        totals_RQ[r, at_priced + bucket] = -priced
                     if at_counterparts >= 0:
-                        totals[at_counterparts + bucket] = crossed
+                        totals_RQ[r, at_counterparts + bucket] = crossed
                     for h in range(len(histograms_H6)):
                         if histograms_H6[h, 4] == bucket:
                             behind_h = (
                                 histograms_H6[h + 1, 0] if h + 1 < len(histograms_H6) else width
                             )
                             for q in range(histograms_H6[h, 0], behind_h):
-                                totals[q] = -bins[q - binned]
+                                totals_RQ[r, q] = -bins[q - binned]
                 elif slot > start:
                     for kind in range(types):
                         first = kind * buckets
                         for b in range(buckets):
                             if at_events >= 0:
-                                totals[at_events + first + b] += events_T[kind]
+                                totals_RQ[r, at_events + first + b] += events_T[kind]
                             if at_values >= 0:
-                                totals[at_values + first + b] += values_T[kind]
+                                totals_RQ[r, at_values + first + b] += values_T[kind]
                             if at_units >= 0:
-                                totals[at_units + first + b] += units_T[kind]
+                                totals_RQ[r, at_units + first + b] += units_T[kind]
                         if (seen >> kind) & 1:
-                            totals[at_since + 1 + kind] = cutoffs_us_R[r] - last_us_T[kind]
+                            totals_RQ[r, at_since + 1 + kind] = cutoffs_us_R[r] - last_us_T[kind]
                     for b in range(buckets):
                         if at_visits >= 0:
-                            totals[at_visits + b] += openings
+                            totals_RQ[r, at_visits + b] += openings
                         if at_prices >= 0:
-                            totals[at_prices + b] += prices
-                            totals[at_priced + b] += priced
+                            totals_RQ[r, at_prices + b] += prices
+                            totals_RQ[r, at_priced + b] += priced
                     if at_counterparts >= 0:
+                        first_meetings = 0.0
+                        for j in range(crossed):
+                            first_meetings += firsts[j]
+                            meetings[j] = first_meetings
                         for b in range(edges):
-                            totals[at_counterparts + b] = firsts[
-                                np.int64(totals[at_counterparts + b])
+                            totals_RQ[r, at_counterparts + b] = meetings[
+                                np.int64(totals_RQ[r, at_counterparts + b])
                             ]
-                        totals[at_counterparts + edges] = firsts[borders]
+                        totals_RQ[r, at_counterparts + edges] = everybody
                     for q in range(binned, width):
-                        totals[q] += bins[q - binned]
-                    totals[at_since] = cutoffs_us_R[r] - before_us
-                    totals[at_ones] = cutoffs_us_R[r] - time_us_E[start]
-                    totals[at_ones + 1] = gaps
-                    totals[at_ones + 2] = squares
-                    totals[at_ones + 3] = last_gap
-                    totals[at_ones + 4] = last_price
-                    totals[at_ones + 5] = least_price
-                    totals[at_ones + 6] = greatest_price
-                    totals[at_ones + 7] = last_units
-                    totals[at_ones + 8] = greatest_units
+                        totals_RQ[r, q] += bins[q - binned]
+                    totals_RQ[r, at_since] = cutoffs_us_R[r] - before_us
+                    totals_RQ[r, at_ones] = cutoffs_us_R[r] - time_us_E[start]
+                    totals_RQ[r, at_ones + 1] = gaps
+                    totals_RQ[r, at_ones + 2] = squares
+                    totals_RQ[r, at_ones + 3] = last_gap
+                    totals_RQ[r, at_ones + 4] = last_price
+                    totals_RQ[r, at_ones + 5] = least_price
+                    totals_RQ[r, at_ones + 6] = greatest_price
+                    totals_RQ[r, at_ones + 7] = last_units
+                    totals_RQ[r, at_ones + 8] = greatest_units
                     if at_recent >= 0:
                         met = 0
                         back = slot - 1
@@ -274,7 +281,7 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                                 recent_RL[r, met] = counterpart_E[back]
                                 met += 1
                             back -= 1
-                        totals[at_recent] = met
+                        totals_RQ[r, at_recent] = met
                 crossed += 1
             if not is_event:
                 break
@@ -311,9 +318,9 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                 since = stamps_C[other] - stamped
                 if since < 0:
                     since = 0
-                    firsts[borders] += 1.0
-                for j in range(since, crossed):
-                    firsts[j] += 1.0
+                    everybody += 1.0
+                firsts[since] += 1.0
+                firsts[crossed] -= 1.0
                 stamps_C[other] = stamped + crossed
             for h in range(len(histograms_H6)):
                 wanted = histograms_H6[h, 2]
