@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +23,10 @@ from model.distributions import hazards
 from model.distributions.layout import Layout
 from model.tasks import Choice, Count, Sum, Task, Window
 
-Floats = NDArray[np.floating]
+Longs = NDArray[np.int64]
 _MAX_CELLS = 20_000_000
 _ROUNDED_UP = 0.5
 _KINDS = frozenset({"bernoulli", "hazard", "hurdle_log_normal", "hurdle_negative_binomial"})
-
-
-@dataclass(frozen=True)
-class _Member:
-    """A task that says a chance: the columns of its parameters, and whether they are hazards."""
-
-    columns: slice
-    is_hazard: bool
 
 
 class Consistency:
@@ -56,11 +49,10 @@ class Consistency:
         least = least_amounts or {}
         chances = _chances(layout, least)
         number = {name: index for index, names in enumerate(chances) for name in names}
-        self._members = [[_member(layout, name) for name in names] for names in chances]
         above = _above([layout.tasks[layout.position(names[0])] for names in chances], least)
-        for lower, upper in implied:
-            if lower in number and upper in number and number[lower] != number[upper]:
-                above[number[lower]].add(number[upper])
+        for one, other in implied:
+            if one in number and other in number and number[one] != number[other]:
+                above[number[one]].add(number[other])
         above = _closed(above)
         below: list[set[int]] = [set() for _ in above]
         for lower, uppers in enumerate(above):
@@ -69,7 +61,8 @@ class Consistency:
         self._moved = [n for n in range(len(above)) if above[n] or below[n]]
         self._above = _Runs.of([[n, *sorted(above[n])] for n in self._moved])
         self._below = _Runs.of([[n, *sorted(below[n])] for n in self._moved])
-        self._shared = [n for n, members in enumerate(self._members) if len(members) > 1]
+        shared = {n for n, own in enumerate(chances) if len(own) > 1}
+        self._said = _Said.of(layout, chances, {*self._moved} | shared)
 
     @classmethod
     def none(cls) -> Consistency:
@@ -78,9 +71,9 @@ class Consistency:
 
     def __call__(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """(R, columns) the same parameters, with chances that fit together."""
-        if not self._moved and not self._shared:
+        if not self._said.changed:
             return flat
-        before = self._logits(flat)
+        before = self._said.logits(flat)
         after = before.copy()
         if self._moved:
             pairs = max(self._above.length, self._below.length, 1)
@@ -90,27 +83,77 @@ class Consistency:
                 lowest = self._above.reduced(np.minimum, before[rows])
                 highest = self._below.reduced(np.maximum, before[rows])
                 after[rows, self._moved] = (lowest + highest) / 2
-        return self._written(flat, after)
+        return self._said.written(flat, after)
 
-    def _logits(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+
+@dataclass(frozen=True)
+class _Said:
+    """Where tasks say the chances: M tasks, those of a chance side by side.
+
+    Attributes:
+        chance: (M,) which one each task says.
+        starts: (N,) the first task of each chance.
+        counts: (N,) how many tasks say it.
+        plain: (M,) the column of its log odds; 0 of a time, which has hazards.
+        hazards: the tasks about times, with the columns of their hazards.
+        changed: the tasks whose chance is another one afterwards.
+    """
+
+    chance: Longs
+    starts: Longs
+    counts: Longs
+    plain: Longs
+    hazards: dict[int, slice]
+    changed: tuple[int, ...]
+
+    @classmethod
+    def of(cls, layout: Layout, chances: list[list[str]], changed: set[int]) -> _Said:
+        names = [name for own in chances for name in own]
+        columns = [layout.columns_of(name) for name in names]
+        is_time = [layout.group(name).likelihood == "hazard" for name in names]
+        counts = np.array([len(own) for own in chances], dtype=np.int64)
+        chance = np.repeat(np.arange(len(chances)), counts)
+        return cls(
+            chance=chance,
+            starts=np.cumsum(counts) - counts,
+            counts=counts,
+            plain=np.array(
+                [0 if time else own.start for time, own in zip(is_time, columns, strict=True)],
+                dtype=np.int64,
+            ),
+            hazards={place: own for place, own in enumerate(columns) if is_time[place]},
+            changed=tuple(place for place, own in enumerate(chance.tolist()) if own in changed),
+        )
+
+    @cached_property
+    def _changed_plain(self) -> tuple[Longs, Longs]:
+        """The columns of log odds that are written, and the chances in them."""
+        places = [place for place in self.changed if place not in self.hazards]
+        return self.plain[places], self.chance[places]
+
+    def logits(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """(R, N) log odds of every chance, the mean of those of its tasks."""
-        logits = np.empty((len(flat), len(self._members)), dtype=np.float32)
-        for index, members in enumerate(self._members):
-            logits[:, index] = np.mean([_logit(flat, member) for member in members], axis=0)
-        return logits
+        said: NDArray[np.float32] = flat[:, self.plain]
+        for place, columns in self.hazards.items():
+            said[:, place] = hazards.logit_within(flat[:, columns].astype(np.float64))
+        if len(self.counts) == len(self.chance):
+            return said
+        sums: NDArray[np.float32] = np.add.reduceat(said, self.starts, axis=1)
+        np.divide(sums, self.counts, out=sums, casting="unsafe")
+        return sums
 
-    def _written(
+    def written(
         self, flat: NDArray[np.float32], logits: NDArray[np.float32]
     ) -> NDArray[np.float32]:
+        """(R, columns) the parameters with other log odds of the chances that change."""
         written = flat.copy()
-        for index in sorted({*self._moved, *self._shared}):
-            for member in self._members[index]:
-                if member.is_hazard:
-                    written[:, member.columns] = hazards.with_chance(
-                        flat[:, member.columns], logits[:, index]
-                    )
-                else:
-                    written[:, member.columns.start] = logits[:, index]
+        columns, chances = self._changed_plain
+        written[:, columns] = logits[:, chances]
+        for place, of_time in self.hazards.items():
+            if place in self.changed:
+                shape = flat[:, of_time].astype(np.float64)
+                wanted = logits[:, self.chance[place]].astype(np.float64)
+                written[:, of_time] = hazards.with_chance(shape, wanted)
         return written
 
 
@@ -158,17 +201,6 @@ def _amount(task: Task, least: Mapping[str, float]) -> str | None:
             return "units"
         case _:
             return None
-
-
-def _member(layout: Layout, name: str) -> _Member:
-    return _Member(layout.columns_of(name), layout.group(name).likelihood == "hazard")
-
-
-def _logit(flat: NDArray[np.float32], member: _Member) -> NDArray[np.float32]:
-    if not member.is_hazard:
-        logits: NDArray[np.float32] = flat[:, member.columns.start]
-        return logits
-    return hazards.logit_within(flat[:, member.columns]).astype(np.float32)
 
 
 def _above(tasks: list[Task], least: Mapping[str, float]) -> list[set[int]]:

@@ -1,7 +1,7 @@
 """The negative binomial by its size and its success probability, and the normal's density.
 
-`scipy.special` alone: `scipy.stats` has the same, and half of SciPy has to be imported for it, which
-a server would wait for and keep in memory.
+`scipy.special` alone: `scipy.stats` has the same, and half of SciPy has to be imported for it,
+which a server would wait for and keep in memory.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from model.distributions.baselines import Baselines
+from model.distributions.baselines import Baselines, linear_of
 from model.distributions.consistency import Consistency
 from model.distributions.layout import Layout
 from model.distributions.scale import Scale
@@ -81,13 +81,24 @@ class Serving:
         self._consistency = consistency or Consistency(layout)
         self._slope = np.ones(layout.columns, dtype=np.float32)
         self._shift = np.zeros(layout.columns, dtype=np.float32)
-        self._others: list[tuple[Source, int, str, slice]] = []
+        self._naive: list[tuple[str, slice]] = []
+        average: list[int] = []
+        linear: list[tuple[int, slice]] = []
         for position, task in enumerate(layout.tasks):
             how, columns = serving[task.name], layout.columns_of(task.name)
-            if how.source != "model":
-                self._others.append((how.source, position, task.name, columns))
-            elif how.slope:
-                self._slope[columns], self._shift[columns] = how.slope, how.shift
+            match how.source:
+                case "model" if how.slope:
+                    self._slope[columns], self._shift[columns] = how.slope, how.shift
+                case "climatology":
+                    average.extend(range(columns.start, columns.stop))
+                case "recency_frequency":
+                    linear.append((position, columns))
+                case "seasonal_naive" if task.target.kind != "peak_period":
+                    raise ValueError(f"seasonal_naive is no baseline of task {task.name!r}")
+                case "seasonal_naive":
+                    self._naive.append((task.name, columns))
+        self._average = np.array(average, dtype=np.int64)
+        self._linear = linear_of(baselines, linear)
 
     def parameters(
         self, network: Floats, naive: Mapping[str, Floats], numbers: Floats, is_cold: Mask
@@ -104,10 +115,12 @@ class Serving:
             returns: (R, columns)
         """
         flat = network * self._slope + self._shift
-        for source, position, name, columns in self._others:
-            flat[:, columns] = baseline_parameters(
-                source, position, columns, naive.get(name), self._baselines, numbers
-            )
+        for name, columns in self._naive:
+            flat[:, columns] = naive[name]
+        if len(self._average):
+            flat[:, self._average] = self._baselines.climatology[self._average]
+        for linear in self._linear:
+            flat[:, linear.columns] = linear(numbers)
         if is_cold.any():
             flat[is_cold] = self._baselines.climatology
         return self._consistency(flat)
