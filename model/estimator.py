@@ -22,6 +22,15 @@ True
 >>> joint = estimator.joint({"buys_14d": False, "buys_28d": True}, log)
 >>> bool((joint["log_probability"] < 0).all())
 True
+
+A prediction is the average one and what each group of inputs adds to it:
+
+>>> why = estimator.explain("buys_14d", log, entity=joint["user"][0])
+>>> list(why.columns)
+['part', 'contribution']
+>>> probability = estimator.predict("buys_14d", log)["probability"][0]
+>>> bool(abs(why["contribution"].sum() - probability) < 1e-6)
+True
 """
 
 from __future__ import annotations
@@ -196,6 +205,7 @@ class SSMTL:
         entity_ids: Sequence[str] | Sequence[tuple[str, str]] | None = None,
         cutoff_at: datetime | None = None,
         time_zone: str = "UTC",
+        given: Mapping[str, Outcome] | None = None,
     ) -> pd.DataFrame:
         """How probable outcomes of several tasks are together, a row per entity.
 
@@ -212,6 +222,7 @@ class SSMTL:
             entity_ids: see `predict`.
             cutoff_at: when; the end of the training log by default.
             time_zone: the shop's.
+            given: outcomes that are known of everybody asked for, of further tasks.
 
         Raises:
             UnknownTask: the model was not trained on one.
@@ -221,7 +232,7 @@ class SSMTL:
         log = as_log(events, users, items, time_zone)
         first = next(iter(outcomes), "")
         entities = self._entities(first, log, entity_ids, cutoff_at)
-        joint = self.predictor_.joint(log, outcomes, entities, cutoff_at)
+        joint = self.predictor_.joint(log, outcomes, entities, cutoff_at, given)
         return pd.DataFrame(
             {
                 **_id_columns(self.predictor_.tasks[first].entity, entities),
@@ -230,6 +241,48 @@ class SSMTL:
                 "independent_log_probability": joint.independent_log_probability,
             }
         )
+
+    def explain(
+        self,
+        task: str,
+        events: pd.DataFrame | EventLog,
+        users: pd.DataFrame | None = None,
+        items: pd.DataFrame | None = None,
+        *,
+        entity: str | tuple[str, str],
+        cutoff_at: datetime | None = None,
+        time_zone: str = "UTC",
+        given: Mapping[str, Outcome] | None = None,
+    ) -> pd.DataFrame:
+        """What makes a prediction: the `average` one, and what is added to it, a row for each part.
+
+        The parts are groups of inputs and, as `given <task>`, known outcomes; all of them together
+        are the prediction, in the task's unit: a probability (of a best period or class: its own),
+        what is counted, money, days.
+
+        Args:
+            task: the name of a task.
+            events: the log to look back on.
+            users: attributes of users.
+            items: attributes of items.
+            entity: a user, an item, or a (user, item) pair.
+            cutoff_at: when; the end of the training log by default.
+            time_zone: the shop's.
+            given: see `predict`.
+
+        Raises:
+            UnknownTask: the model was not trained on it.
+            UnknownEntity: the id is not in the frames.
+            InvalidOutcome: what is given cannot be, or is of the task that is asked.
+        """
+        log = as_log(events, users, items, time_zone)
+        found = self.predictor_.explain(log, [task], entity, cutoff_at, given)[task]
+        parts = {
+            "average": found.average,
+            **found.groups,
+            **{f"given {name}": value for name, value in found.evidence.items()},
+        }
+        return pd.DataFrame({"part": list(parts), "contribution": list(parts.values())})
 
     def _entities(
         self,

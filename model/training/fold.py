@@ -16,6 +16,7 @@ from model.network import SSMTLNetwork
 from model.snapshots import Fold, FoldPart
 from model.tasks import EntityKind
 from model.training.cold import cold_reports
+from model.training.evidence_shares import evidence_shares
 from model.training.examples import Examples
 from model.training.graph import edges_with_gain, joint_report
 from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
@@ -141,15 +142,15 @@ def _chosen(
         declared = declared_tasks(layout)
         return choose_serving(layout, None, None, baselines, prepared.scales, declared)
     chosen: dict[str, TaskServing] = {}
-    for some, outputs, examples in outputs_in_chunks(network, network.kind(entity), seen):
-        chosen |= choose_serving(
-            some.layout,
-            outputs,
-            examples,
-            baselines.of_tasks(layout, some.layout),
-            prepared.scales,
-            declared_tasks(some.layout),
-        )
+    kind = network.kind(entity)
+    for some, outputs, examples in outputs_in_chunks(network, kind, seen):
+        own = baselines.of_tasks(layout, some.layout)
+        declared = declared_tasks(some.layout)
+        found = choose_serving(some.layout, outputs, examples, own, prepared.scales, declared)
+        shares = evidence_shares(kind, some, outputs, examples, found, own)
+        chosen |= {
+            name: how.model_copy(update={"evidence": shares[name]}) for name, how in found.items()
+        }
     return chosen
 
 
