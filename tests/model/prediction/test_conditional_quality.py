@@ -74,7 +74,7 @@ def outcomes_of(events: pd.DataFrame) -> dict[str, Any]:
         "views_14d": bool((viewed["days"] <= 14).any()),
         "buys_28d": len(bought) > 0,
         "orders_28d": len(bought),
-        "spend_28d": round(float((bought["quantity"] * bought["price"]).sum()), 2),
+        "spend_28d": round(float(bought["value"].sum()), 2),
     }
 
 
