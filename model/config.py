@@ -44,7 +44,7 @@ class Config(BaseModel):
 
     # Network
     width: int = Field(default=128, gt=0, le=4_096, description="channels of the shared state")
-    members: int = Field(default=4, gt=0, le=64, description="members of the trunk's ensemble")
+    members: int = Field(default=2, gt=0, le=64, description="members of the trunk's ensemble")
     embedding: int = Field(
         default=16, gt=0, le=1_024, description="channels of items and categories"
     )
@@ -55,21 +55,21 @@ class Config(BaseModel):
         default=8, gt=0, le=1_024, description="channels of a message on an edge"
     )
     neighbours: int = Field(default=8, gt=0, le=1_000, description="evidence edges kept per task")
-    dropout: float = Field(default=0.15, ge=0, lt=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
 
     # Training
     batch_rows: int = Field(default=1024, gt=0, le=1_000_000)
     step_tasks: int = Field(
         default=256, gt=1, le=100_000, description="tasks of a step; of more some at random"
     )
-    max_epochs: int = Field(default=10, gt=0, le=10_000)
+    max_epochs: int = Field(default=24, gt=0, le=10_000)
     patience: int = Field(
-        default=2, gt=0, le=10_000, description="epochs without a better validation loss"
+        default=3, gt=0, le=10_000, description="epochs without a better validation loss"
     )
     max_steps_per_epoch: int = Field(
         default=100, gt=0, le=1_000_000, description="steps, over all entity kinds"
     )
-    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
     weight_decay: float = Field(default=2e-2, ge=0, le=10)
     self_supervision: float = Field(
         default=0.3, ge=0, le=100, description="weight of its loss; 0 is none"

@@ -69,7 +69,7 @@ class EnsembleLinear(nn.Module):
 
 
 class EnsembleTrunk(nn.Module):
-    """From all inputs to one shared state, the mean over the members.
+    """From all inputs to one shared state: the mean over the members, and a linear part.
 
     Shape:
         x_BI:    (B, inputs)
@@ -81,6 +81,7 @@ class EnsembleTrunk(nn.Module):
         self.members = members
         self.first = EnsembleLinear(inputs, width, members, random_signs=True)
         self.second = EnsembleLinear(width, width, members, random_signs=False)
+        self.linear = nn.Linear(inputs, width, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
@@ -88,5 +89,5 @@ class EnsembleTrunk(nn.Module):
         x_BEI = x_BI[:, None, :].expand(-1, self.members, -1)
         hidden = self.dropout(functional.silu(self.first(x_BEI)))
         hidden = hidden + self.dropout(functional.silu(self.second(hidden)))
-        state: Tensor = self.norm(hidden.mean(dim=1))
+        state: Tensor = self.norm(hidden.mean(dim=1) + self.linear(x_BI))
         return state

@@ -17,7 +17,7 @@ from model.tasks import Count, EntityKind, Task
 
 HORIZONS_DAYS = (7, 30)
 MAX_EVENT_TYPES = 4
-MASKED_SHARE = 0.15
+MASKED_SHARE = 0.1
 
 
 def self_supervised_tasks(
