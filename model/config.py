@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -76,6 +77,10 @@ class Config(BaseModel):
     )
     joint: bool = Field(
         default=True, description="whether it is learned what outcomes say about other tasks"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="of the trunk in training; bfloat16 where the processor has it and it agrees",
     )
     bootstrap: int = Field(default=200, gt=0, le=100_000, description="resamples of an interval")
 

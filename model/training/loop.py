@@ -16,6 +16,7 @@ from model.network import SSMTLNetwork
 from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.loss import TaskWeights, training_loss
+from model.training.precision import Precision, usable
 from model.training.sampling import TaskSampler
 from model.training.scoring import mean_nll, mean_nll_of
 from model.training.self_supervision import is_self_supervised
@@ -102,6 +103,7 @@ class TrainingRun:
         self._rng = np.random.default_rng(self.seed)
         self._optimizer = make_optimizer(self.network, self.config)
         self._samplers = {entity: self._sampler(entity) for entity in self.training}
+        self._precision = {entity: self._usable_precision(entity) for entity in self.training}
         self._clipped = _apart(self.network)
         self._averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
         self._best = copies_of(self.network)
@@ -114,6 +116,11 @@ class TrainingRun:
         kind = self.network.kind(entity)
         weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
         return TaskSampler(kind, weights, self.config.step_tasks, joint=self.config.joint)
+
+    def _usable_precision(self, entity: EntityKind) -> Precision:
+        """Decided by the network that training begins with, so that who resumes decides alike."""
+        some = self.training[entity].batch(slice(MIN_BATCH_ROWS))
+        return usable(self.config.precision, self.network.kind(entity), some)
 
     def _state(self) -> TrainingState:
         """All that changes, between two steps."""
@@ -181,6 +188,7 @@ class TrainingRun:
             examples.weights[rows],
             self.config.self_supervision,
             self._generator,
+            self._precision[entity],
         )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ from model.config import Config
 from model.distributions import Layout
 from model.network import Batch, KindNetwork, SomeTasks, SSMTLNetwork
 from model.network.likelihoods import nll_of_all
+from model.training.precision import Precision, state_of
 from model.training.self_supervision import (
     is_self_supervised,
     mask_features,
@@ -84,6 +85,7 @@ def training_loss(
     row_weights_B: Tensor,
     self_supervision: float,
     generator: torch.Generator,
+    precision: Precision = "float32",
 ) -> tuple[Tensor, Tensor]:
     """The loss of one batch, and its (B, S) marginal NLL for the record.
 
@@ -97,12 +99,14 @@ def training_loss(
         row_weights_B: how much each row counts.
         self_supervision: the weight of its loss; 0 is none.
         generator: of masks and revealed outcomes.
+        precision: of the trunk.
     """
     numbers, masked = mask_features(batch.numbers, generator)
     item = batch.item.masked_fill(
         torch.rand(batch.item.shape, generator=generator) < ITEM_DROPOUT, 0
     )
-    state_BD = kind.state(Batch(**{**vars(batch), "numbers": numbers, "item": item}))
+    seen = Batch(**{**vars(batch), "numbers": numbers, "item": item})
+    state_BD = state_of(kind, seen, precision)
     output_BO = network.parameters_of(kind.entity, state_BD, asked.some)
     marginals_BO = output_BO + asked.offsets_BO
     nll_BT = asked.nll(marginals_BO)
