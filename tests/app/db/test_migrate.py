@@ -1,8 +1,12 @@
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine
 
-from app.db.migrate import is_current, upgrade
+import migrations
+from app.db.migrate import is_current, newest_revision, upgrade
 from app.db.tables import Base
 
 
@@ -16,3 +20,14 @@ def test_migrations_make_the_declared_tables(engine: Engine) -> None:
 def test_upgrading_twice_changes_nothing(database_url: str, engine: Engine) -> None:
     upgrade(database_url)
     assert is_current(engine)
+
+
+def test_the_newest_revision_is_alembics_head() -> None:
+    folder = next(iter(migrations.__path__))
+    assert ScriptDirectory(folder).get_heads() == [newest_revision()]
+
+
+def test_a_database_without_tables_is_not_current(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    assert not is_current(engine)
+    engine.dispose()
