@@ -46,6 +46,15 @@ def test_the_members_of_the_trunk_differ() -> None:
     assert trunk(x).shape == (ROWS, 8)
 
 
+def test_what_is_linear_reaches_the_state_beside_the_members() -> None:
+    trunk = EnsembleTrunk(5, 8, 4, dropout=0.0)
+    with torch.no_grad():
+        trunk.first.scale_out.zero_()
+        trunk.second.scale_out.zero_()
+    x = torch.randn(ROWS, 5)
+    assert torch.allclose(trunk(x), trunk.norm(trunk.linear(x)), atol=1e-6)
+
+
 def pooling() -> SequencePooling:
     layer = SequencePooling(CHANNELS)
     moved(layer)
