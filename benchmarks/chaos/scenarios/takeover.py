@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from benchmarks.chaos.scenarios import Figures
 _CHECKPOINT_S = 2.0
 _CHECKPOINTS_SEEN = 3
 _LATE = 0.8
-"""A kill comes when this share of the interval has passed since the last checkpoint."""
+"""A kill comes when this share of the usual time between checkpoints has passed since the last."""
 
 
 @dataclass
@@ -73,13 +74,18 @@ def _wait_for_the_worst_moment(ground: Ground, job_id: str) -> list[float]:
     """Returns the times between the checkpoints that were seen."""
     written: dict[Path, float] = {}
 
+    def between() -> list[float]:
+        return [later - earlier for earlier, later in pairwise(sorted(written.values()))]
+
     def is_late() -> bool:
         written.update(_checkpoints(ground, job_id))
-        age_s = time.time() - max(written.values(), default=0.0)
-        return len(written) > _CHECKPOINTS_SEEN and age_s >= _LATE * _CHECKPOINT_S
+        if len(written) <= _CHECKPOINTS_SEEN:
+            return False
+        age_s = time.time() - max(written.values())
+        return age_s >= _LATE * statistics.median(between())
 
     eventually(is_late, "the next checkpoint is about to be written", pause_s=0.005)
-    return [later - earlier for earlier, later in pairwise(sorted(written.values()))]
+    return between()
 
 
 def _kill(ground: Ground, job_id: str, worker: subprocess.Popen[bytes], found: _Found) -> None:
