@@ -14,7 +14,7 @@ AWAY_S = 10.0
 
 
 def take_database_away(
-    ground: Ground, client: httpx.Client, datasets: list[str], *, workers: int, jobs: int = 6
+    ground: Ground, client: httpx.Client, datasets: list[str], *, workers: int, jobs: int = 4
 ) -> Figures:
     """Stop the server for ten seconds while trainings run."""
     started = [ground.start_worker() for _ in range(workers)]
