@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from app.api import (
     aliases,
     datasets,
+    events,
     features,
     health,
     imports,
@@ -40,6 +41,7 @@ from app.settings import Settings, get_settings
 ROUTERS: tuple[APIRouter, ...] = (
     datasets.router,
     imports.router,
+    events.router,
     tasks.router,
     features.router,
     training_jobs.router,
@@ -76,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_factory = make_session_factory(app.state.engine)
     app.state.transaction_slots = CapacityLimiter(TRANSACTIONS_AT_ONCE)
     app.state.import_slots = CapacityLimiter(imports.IMPORTS_AT_ONCE)
+    app.state.event_slots = CapacityLimiter(events.BATCHES_AT_ONCE)
     app.state.models = ModelCache(settings.loaded_models, settings.index_memory_mb)
     serving = Serving(
         app.state.session_factory, settings.data_dir, app.state.models, settings.loaded_models

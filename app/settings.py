@@ -40,6 +40,15 @@ class Settings(BaseSettings):
     schedule_check_s: float = Field(
         default=10.0, gt=0, description="how often a worker looks whether a schedule is due"
     )
+    compaction_events: int = Field(
+        default=20_000,
+        ge=1,
+        description="so many events that were posted become a part; a worker looks whenever it "
+        "looks for schedules",
+    )
+    compaction_age_s: float = Field(
+        default=900.0, gt=0, description="fewer do so when the oldest of them waits for so long"
+    )
     retention_interval_s: float = Field(
         default=86_400.0,
         ge=0,

@@ -105,7 +105,11 @@ class TableRows(BaseModel):
 class DatasetReport(DatasetSummary):
     """A dataset with its mapping and a profile of what it holds."""
 
-    rows: TableRows
+    rows: TableRows = Field(description="in parts")
+    tail_events: int = Field(
+        description="events that were posted and are in no part yet; the other numbers do not "
+        "count them, predictions do"
+    )
     users: int = Field(description="distinct users in events and table together")
     items: int = Field(description="distinct items in events and table together")
     event_types: dict[str, int] = Field(examples=[{"view": 900, "purchase": 100}])
@@ -138,6 +142,7 @@ def _report(row: Dataset, profile: DatasetProfile) -> DatasetReport:
     return DatasetReport(
         **dict(_summary(row)),
         rows=TableRows(events=profile.event_rows, users=profile.user_rows, items=profile.item_rows),
+        tail_events=profile.tail_events,
         users=profile.users,
         items=profile.items,
         event_types=profile.event_types,

@@ -22,7 +22,7 @@ from app.errors import Conflict
 from app.ingest.finishing import Finished, finish
 from app.ingest.formats import Reading
 from app.ingest.mapping import Table
-from app.ingest.parts import have_time, publish
+from app.ingest.parts import publish
 from app.ingest.staging import Convention, Policy, Staged, stage
 from app.ingest.unpacking import unpack
 
@@ -76,7 +76,7 @@ class Importer:
             return earlier, False
         folder = upload.path.parent
         plain = unpack(upload.path, self.max_upload_bytes, claims_gzip=upload.claims_gzip)
-        convention = Convention(target.mapping, target.time_zone, have_time(target.parts))
+        convention = Convention(target.mapping, target.time_zone, target.has_time)
         staged = stage(plain, order.reading, order.table, convention, order.policy, folder)
         for _ in range(_MOST_ATTEMPTS):
             row = self._attempt(order, upload, target, staged)
@@ -102,7 +102,7 @@ class Importer:
         """One try; None if the dataset has moved on since it was looked at."""
         folder = upload.path.parent
         try:
-            finished = finish(staged, target.parts, folder)
+            finished = finish(staged, target.parts, folder, target.tail.keys)
         except FileNotFoundError:
             # Only a deleted dataset loses its parts; the next look says so.
             if self._look(order, upload)[0].dataset_id == target.dataset_id:
@@ -111,7 +111,7 @@ class Importer:
         published = Published(None, None)
         try:
             with transaction(self.factory) as session:
-                dataset = imports.lock_target(session, target)
+                dataset = imports.lock_target(session, target, finished)
                 if dataset is None:
                     return None
                 published = self._publish(target, staged, finished)

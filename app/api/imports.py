@@ -71,7 +71,9 @@ class ImportReport(BaseModel):
     id: int
     dataset: str
     table: Table
-    format: Format
+    format: Format | Literal["json"] = Field(
+        description="`json`: batches of events that were posted, put together"
+    )
     on_error: OnError
     rows_read: int
     rows_accepted: int

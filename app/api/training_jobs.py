@@ -20,7 +20,9 @@ from app.api.dependencies import (
 )
 from app.api.job_events import Follower
 from app.api.pagination import Page, Pagination
+from app.db.engine import transaction
 from app.domain import training_jobs
+from app.domain.compaction import compact
 from app.domain.datasets import get_dataset
 from app.domain.training_jobs import TrainingRequest
 from model.config import Config
@@ -101,6 +103,13 @@ class TrainingJob(BaseModel):
     finished_at: datetime | None
 
 
+def _compact(sessions: SessionFactory, settings: AppSettings, dataset: DatasetName) -> None:
+    """A training learns from all that was posted before it."""
+    with transaction(sessions, write=False) as session:
+        dataset_id = get_dataset(session, dataset).id
+    compact(sessions, settings.data_dir, dataset_id)
+
+
 @router.post(
     "/datasets/{dataset}/training-jobs",
     status_code=202,
@@ -117,6 +126,7 @@ class TrainingJob(BaseModel):
 )
 def submit_training_job(
     dataset: DatasetName,
+    _compacted: Annotated[None, Depends(_compact)],
     session: WriteSession,
     response: Response,
     body: TrainingJobRequest | None = None,

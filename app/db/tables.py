@@ -48,8 +48,9 @@ class Installation(Base):
 class Dataset(Base):
     """One shop's events, users and items; `revision` grows with each import.
 
-    `changes` counts whatever predictions look at: imports, versions, aliases. Who serves the
-    dataset looks at this number alone, and at the rest when it has grown.
+    `changes` counts whatever predictions look at: imports, event batches, versions, aliases. Who
+    serves the dataset looks at this number alone, and at the rest when it has grown.
+    `event_sequence` is that of the newest batch of events.
 
     An id is never given twice, also on SQLite, because the dataset's folder is named after it.
     """
@@ -62,6 +63,7 @@ class Dataset(Base):
     mapping: Mapped[dict[str, Any]]
     revision: Mapped[int] = mapped_column(default=0)
     changes: Mapped[int] = mapped_column(BigInteger, default=0)
+    event_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -121,6 +123,45 @@ class Part(Base):
     schema_version: Mapped[int]
 
     __table_args__ = (Index("ix_part_dataset_id_table", "dataset_id", "table"),)
+
+
+class EventBatch(Base):
+    """What became of a batch of events that was posted; `rejections` holds the first bad rows."""
+
+    __tablename__ = "event_batch"
+
+    id: Mapped[int] = mapped_column(_BigKey, primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    on_error: Mapped[str]
+    rows_read: Mapped[int] = mapped_column(BigInteger)
+    rows_accepted: Mapped[int] = mapped_column(BigInteger)
+    rows_duplicate: Mapped[int] = mapped_column(BigInteger)
+    rows_rejected: Mapped[int] = mapped_column(BigInteger)
+    rejections_by_code: Mapped[dict[str, Any]]
+    rejections: Mapped[list[Any]]
+    notes: Mapped[list[Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_event_batch_dataset_id", "dataset_id"),)
+
+
+class TailEvents(Base):
+    """The events of a batch until they are in a part; `sequence` grows in the order of commits.
+
+    `content` is `app.ingest.event_batch.to_bytes` of the rows.
+    """
+
+    __tablename__ = "tail_events"
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    batch_id: Mapped[int] = mapped_column(_BigKey, ForeignKey("event_batch.id", ondelete="CASCADE"))
+    rows: Mapped[int] = mapped_column(BigInteger)
+    has_time: Mapped[bool]
+    content: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class TaskRow(Base):

@@ -17,6 +17,7 @@ from app.db.tables import Dataset, Job, ModelVersion, Part
 from app.domain import idempotency
 from app.domain.attribute_profiles import attribute_profiles, column_kinds
 from app.domain.idempotency import IdempotentRequest
+from app.domain.tails import tail_rows
 from app.errors import Conflict, NotFound
 from app.ingest.mapping import Mapping
 from app.ingest.parts import dataset_folder
@@ -31,9 +32,10 @@ _SHOWN_NAMES = 20
 
 @dataclass(frozen=True)
 class DatasetProfile:
-    """What a dataset holds, from its manifest alone."""
+    """What a dataset holds, from its manifest alone; of its tail only how many events it has."""
 
     event_rows: int
+    tail_events: int
     user_rows: int
     item_rows: int
     users: int
@@ -161,6 +163,7 @@ def profile_dataset(session: Session, dataset: Dataset) -> DatasetProfile:
     lasts = [part.last_at for part in events if part.last_at is not None]
     return DatasetProfile(
         event_rows=sum(part.rows for part in events),
+        tail_events=tail_rows(session, dataset.id),
         user_rows=_total(parts, "new_rows", "users"),
         item_rows=_total(parts, "new_rows", "items"),
         users=_total(parts, "new_users"),
@@ -198,6 +201,7 @@ def delete_dataset(session: Session, name: str, data_dir: Path) -> list[Path]:
     paths = [dataset_folder(data_dir, dataset.id), *(data_dir / path for path in artifacts)]
     idempotency.forget(session, CREATE, str(dataset.id))
     idempotency.forget(session, import_operation(dataset.id))
+    idempotency.forget(session, batch_operation(dataset.id))
     session.delete(dataset)
     session.flush()
     return paths
@@ -218,6 +222,11 @@ def remove_files(paths: Iterable[Path], data_dir: Path) -> None:
 def import_operation(dataset_id: int) -> str:
     """What an import's idempotency key belongs to."""
     return f"createImport:{dataset_id}"
+
+
+def batch_operation(dataset_id: int) -> str:
+    """What an event batch's idempotency key belongs to."""
+    return f"postEvents:{dataset_id}"
 
 
 def _total(parts: Iterable[Part], count: str, table: str | None = None) -> int:

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 from app.db.tables import Dataset, Import, Part
 from app.domain import datasets, idempotency
 from app.domain.idempotency import IdempotentRequest
+from app.domain.tails import Tail, tail_of
 from app.errors import NotFound
-from app.ingest.finishing import Finished
+from app.ingest.finishing import Finished, has_any
 from app.ingest.formats import Format
 from app.ingest.manifest import parts_of
 from app.ingest.mapping import Mapping
-from app.ingest.parts import SCHEMA_VERSION, PartFile
+from app.ingest.parts import SCHEMA_VERSION, PartFile, have_time
 from app.ingest.staging import OnError, Staged
 
 
@@ -35,6 +36,13 @@ class Target:
     mapping: Mapping
     time_zone: str
     parts: list[PartFile]
+    tail: Tail
+
+    @property
+    def has_time(self) -> bool | None:
+        """Whether the dataset's events have times; None while it has none."""
+        known = have_time(self.parts)
+        return self.tail.has_time if known is None else known
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,14 @@ def find_target(session: Session, name: str, data_dir: Path) -> Target:
         mapping=datasets.mapping_of(dataset),
         time_zone=dataset.time_zone,
         parts=parts_of(session, dataset.id, data_dir),
+        tail=tail_of(session, dataset.id),
     )
 
 
-def lock_target(session: Session, seen: Target) -> Dataset | None:
+def lock_target(session: Session, seen: Target, finished: Finished) -> Dataset | None:
     """The dataset, locked, if it is still as it was seen; None if another import came first.
+
+    Events that were posted meanwhile do no harm, unless they are among the finished ones.
 
     Raises:
         NotFound: The dataset was deleted meanwhile (also if there is a new one of its name).
@@ -73,7 +84,9 @@ def lock_target(session: Session, seen: Target) -> Dataset | None:
         raise NotFound(
             f"the dataset {seen.name!r} was deleted during the import", code="dataset_not_found"
         )
-    return dataset if dataset.revision == seen.revision else None
+    later = tail_of(session, dataset.id, after=seen.tail.sequence)
+    is_same = dataset.revision == seen.revision and not has_any(finished, later.keys)
+    return dataset if is_same else None
 
 
 def add_import(
@@ -112,7 +125,7 @@ def add_import(
     session.flush()
     idempotency.remember(session, request, str(row.id))
     if published.part is not None:
-        session.add(_part(row, finished, published.part))
+        session.add(part_of(row, finished, published.part))
         session.flush()
     return row
 
@@ -141,7 +154,8 @@ def list_imports(session: Session, dataset: Dataset, after: int | None, limit: i
     return list(session.scalars(statement.order_by(Import.id.desc()).limit(limit + 1)))
 
 
-def _part(row: Import, finished: Finished, path: Path) -> Part:
+def part_of(row: Import, finished: Finished, path: Path) -> Part:
+    """The manifest's row of an import's part."""
     return Part(
         dataset_id=row.dataset_id,
         import_id=row.id,

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Alias, Dataset, Job, JobEvent, ModelVersion
+from app.db.tables import Alias, Dataset, EventBatch, Job, JobEvent, ModelVersion, TailEvents
+from app.domain import idempotency
+from app.domain.datasets import batch_operation
 from app.domain.prediction_sets import sets_of_version, superseded_sets, withdraw
 from app.jobs.clock import database_now
 from app.jobs.states import TERMINAL
@@ -56,6 +58,22 @@ def remove_retention_jobs(session: Session, ended_before: datetime) -> int:
     )
     chosen = session.scalars(old.limit(_ROWS_AT_ONCE)).all()
     session.execute(delete(Job).where(Job.id.in_(chosen)))
+    return len(chosen)
+
+
+def remove_batches(session: Session, made_before: datetime) -> int:
+    """Remove what is told of event batches that were posted before this and are in a part by now.
+
+    The idempotency keys go with them: who sends such a batch again is told of duplicates.
+    """
+    old = select(EventBatch.id, EventBatch.dataset_id).where(
+        EventBatch.created_at < made_before,
+        ~exists().where(TailEvents.batch_id == EventBatch.id),
+    )
+    chosen = session.execute(old.limit(_ROWS_AT_ONCE)).all()
+    for batch_id, dataset_id in chosen:
+        idempotency.forget(session, batch_operation(dataset_id), str(batch_id))
+    session.execute(delete(EventBatch).where(EventBatch.id.in_([row.id for row in chosen])))
     return len(chosen)
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Protocol
 
 from app.domain.model_versions import CHAMPION
+from app.domain.tails import Tail
+from app.ingest.event_batch import frame_of
 from model.events import EventLog, to_datetime, to_microseconds
 from model.events.tail import LogWithTail
 from model.prediction import Predictor
@@ -80,6 +82,7 @@ class ServedDataset:
     Attributes:
         changes: the dataset's count of changes that this one has seen.
         revision: of the parts that the log was made from.
+        sequence: of the newest batch of events that is in the log.
         log: the parts' events, and those that came since.
         aliases: which version each one points to; a move counts once the version is ready.
         models: the versions that are ready.
@@ -89,6 +92,7 @@ class ServedDataset:
     name: str
     changes: int
     revision: int
+    sequence: int
     log: LogWithTail
     aliases: Mapping[str, int]
     models: Mapping[int, ServedModel]
@@ -115,6 +119,14 @@ class ServedDataset:
         if not self.log.base.has_time:
             return model.cutoff_us
         return max(self.now_us, model.cutoff_us)
+
+    def with_tail(self, tail: Tail) -> ServedDataset:
+        """The same with the batches that it has not seen; a log without times has no tail."""
+        log = self.log
+        if log.base.has_time:
+            for rows in tail.tables(after=self.sequence):
+                log = log.with_events(frame_of(rows))
+        return replace(self, log=log, sequence=max(self.sequence, tail.sequence))
 
     def with_model(self, model: ServedModel) -> ServedDataset:
         """The same, ready to answer by one more version."""

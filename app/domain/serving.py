@@ -31,7 +31,9 @@ from app.domain.model_versions import get_version
 from app.domain.predictions import choose_tasks
 from app.domain.predictors import LogSource, ModelCache, ModelSource, log_source_of, source_of
 from app.domain.served import ServedDataset, ServedModel
+from app.domain.tails import Tail, tail_of
 from app.errors import Conflict, ServiceError, Unavailable
+from model.events import EventLog
 from model.events.tail import LogWithTail
 
 LOOK_S = 0.04
@@ -47,6 +49,7 @@ class _Facts:
     source: LogSource
     changes: int
     aliases: dict[str, int]
+    tail: Tail
 
 
 class Serving:
@@ -180,7 +183,9 @@ class Serving:
             for state in changed:
                 dataset = session.get(Dataset, state.dataset_id)
                 if dataset is not None:
-                    facts[state.dataset_id] = self._facts_of(session, dataset)
+                    is_same = dataset.revision == state.revision
+                    after = state.sequence if is_same else 0
+                    facts[state.dataset_id] = self._facts_of(session, dataset, after)
         for state in changed:
             if state.dataset_id in facts:
                 self._learn(facts[state.dataset_id])
@@ -190,13 +195,16 @@ class Serving:
     def _learn(self, facts: _Facts) -> None:
         """Take over what has changed; what takes long is begun."""
         source = facts.source
-        state = self._change(
-            source, lambda state: replace(state, changes=facts.changes).pointed(facts.aliases)
-        )
+
+        def changed(state: ServedDataset) -> ServedDataset:
+            told = replace(state, changes=facts.changes)
+            return told.pointed(facts.aliases).with_tail(facts.tail)
+
+        state = self._change(source, changed)
         if state is None:
             return
         if state.revision != source.dataset_revision:
-            self._begin(source.dataset_id, -1, partial(self._open_again, source))
+            self._begin(source.dataset_id, -1, partial(self._open_again, source.dataset_id))
         for number in set(facts.aliases.values()) - set(state.models):
             if self._points_elsewhere(state, facts.aliases, number):
                 self._begin(source.dataset_id, number, partial(self._load, source, number))
@@ -223,36 +231,59 @@ class Serving:
         self._change(source, lambda state: state.pointed(aliases))
 
     def _open(self, facts: _Facts) -> None:
-        log = self._models.load_log(facts.source)
         source = facts.source
+        state = ServedDataset(
+            dataset_id=source.dataset_id,
+            name=source.dataset_name,
+            changes=facts.changes,
+            revision=source.dataset_revision,
+            sequence=0,
+            log=LogWithTail(self._models.load_log(source)),
+            aliases=facts.aliases,
+            models={},
+        )
         with self._changing:
-            self._served[source.dataset_name] = ServedDataset(
-                dataset_id=source.dataset_id,
-                name=source.dataset_name,
-                changes=facts.changes,
-                revision=source.dataset_revision,
-                log=LogWithTail(log),
-                aliases=facts.aliases,
-                models={},
-            )
+            self._served[source.dataset_name] = state.with_tail(facts.tail)
 
-    def _open_again(self, source: LogSource) -> None:
-        """The log of another revision, and the models ready for it."""
-        log = self._models.load_log(source)
-        state = self._served.get(source.dataset_name)
-        before = None if state is None else state.revision
-        ready = [] if state is None else list(state.models.values())
-        models = {model.number: model.over(log) for model in ready}
+    def _open_again(self, dataset_id: int) -> None:
+        """The log of the newest revision, its tail, and the models ready for it."""
+        facts = self._facts(dataset_id)
+        while facts is not None:
+            log = self._models.load_log(facts.source)
+            state = self._served.get(facts.source.dataset_name)
+            ready = [] if state is None else list(state.models.values())
+            models = {model.number: model.over(log) for model in ready}
+            with self._looking:  # nobody adds events to what is replaced
+                revision, facts = facts.source.dataset_revision, self._facts(dataset_id)
+                if facts is not None and facts.source.dataset_revision == revision:
+                    self._exchange(facts, log, models)
+                    return
+
+    def _exchange(self, facts: _Facts, log: EventLog, models: dict[int, ServedModel]) -> None:
+        """Another log takes over, with all that has been posted since."""
+        before: list[int] = []
 
         def changed(state: ServedDataset) -> ServedDataset:
-            late = {n: m for n, m in state.models.items() if n not in models}
-            models.update({n: model.over(log) for n, model in late.items()})
+            before.append(state.revision)
+            late = {n: model for n, model in state.models.items() if n not in models}
             return replace(
-                state, revision=source.dataset_revision, log=LogWithTail(log), models=models
-            )
+                state,
+                changes=facts.changes,
+                revision=facts.source.dataset_revision,
+                sequence=0,
+                log=LogWithTail(log),
+                models=models | {n: model.over(log) for n, model in late.items()},
+            ).with_tail(facts.tail)
 
-        if self._change(source, changed) is not None and before != source.dataset_revision:
-            self._models.forget_log(source.dataset_id, before)
+        self._change(facts.source, changed)
+        for revision in before:
+            if revision != facts.source.dataset_revision:
+                self._models.forget_log(facts.source.dataset_id, revision)
+
+    def _facts(self, dataset_id: int) -> _Facts | None:
+        with transaction(self._sessions, write=False) as session:
+            dataset = session.get(Dataset, dataset_id)
+            return None if dataset is None else self._facts_of(session, dataset)
 
     def _make_ready(self, source: ModelSource) -> None:
         predictor = self._models.load_predictor(source)
@@ -299,9 +330,13 @@ class Serving:
             if now is not None and now.dataset_id == state.dataset_id:
                 del self._served[state.name]
 
-    def _facts_of(self, session: Session, dataset: Dataset) -> _Facts:
-        aliases = {found.alias.name: found.version for found in list_aliases(session, dataset)}
-        return _Facts(log_source_of(session, dataset, self._data_dir), dataset.changes, aliases)
+    def _facts_of(self, session: Session, dataset: Dataset, after: int = 0) -> _Facts:
+        return _Facts(
+            source=log_source_of(session, dataset, self._data_dir),
+            changes=dataset.changes,
+            aliases={found.alias.name: found.version for found in list_aliases(session, dataset)},
+            tail=tail_of(session, dataset.id, after),
+        )
 
     def _begin(self, dataset_id: int, what: int, work: Callable[[], None]) -> None:
         """Do it in the loader's thread, unless it is being done."""

@@ -12,26 +12,34 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.ingest.parts import PartFile
-from app.ingest.row_keys import Keys, text_keys
+from app.ingest.row_keys import NO_KEYS, Keys, text_keys
 
 RANGE_ROWS = 2**20
 """So many keys are compared at once; they are spread evenly."""
 _GROUPS = 64
 
 
-def new_events(staged: Path, rows: int, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
-    """Which of the staged rows are the first of their key, and of a key that no part has.
+def new_events(
+    staged: Path, rows: int, parts: Sequence[PartFile], known: Keys = NO_KEYS
+) -> NDArray[np.bool_]:
+    """Which of the staged rows are the first of their key, and of one that no part has.
 
-    They are looked at by ranges of keys, so that memory does not grow with their number.
+    The rows are looked at by ranges of keys, so that memory does not grow with their number. The
+    `known` keys are those of events that are in no part yet.
     """
     keep = np.ones(rows, dtype=bool)
     ranges = -(-rows // RANGE_ROWS)
     for number in range(ranges):
         keyspace = _Range(2**64 * number // ranges, 2**64 * (number + 1) // ranges - 1)
         keys, positions = _staged_keys(staged, keyspace)
-        known = _is_repeated(keys) | _is_stored(keys, parts, keyspace)
-        keep[positions[known]] = False
+        stored = _is_repeated(keys) | _is_stored(keys, parts, keyspace) | np.isin(keys, known)
+        keep[positions[stored]] = False
     return keep
+
+
+def stored_events(keys: Keys, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
+    """Which of a few keys a part has."""
+    return _is_stored(keys, parts, _ALL)
 
 
 def new_entities(staged: Path, parts: Sequence[PartFile]) -> NDArray[np.bool_]:
@@ -90,6 +98,9 @@ class _Range:
         return within
 
 
+_ALL = _Range(0, 2**64 - 1)
+
+
 def _staged_keys(staged: Path, keyspace: _Range) -> tuple[Keys, NDArray[np.int64]]:
     """The keys of this range, and their rows."""
     found: list[tuple[Keys, NDArray[np.int64]]] = []
@@ -116,16 +127,23 @@ def _is_repeated(keys: Keys) -> NDArray[np.bool_]:
 
 def _is_stored(keys: Keys, parts: Sequence[PartFile], keyspace: _Range) -> NDArray[np.bool_]:
     """Which of these keys, all of the range, a part has."""
+    stored = np.zeros(len(keys), dtype=bool)
+    for part in parts:
+        stored |= stored_in(part.path, keys, keyspace)
+    return stored
+
+
+def stored_in(path: Path, keys: Keys, keyspace: _Range = _ALL) -> NDArray[np.bool_]:
+    """Which of these keys, all of the range, the part in this file has."""
     wanted = np.sort(keys)
     stored = np.zeros(len(wanted), dtype=bool)
     if len(wanted) == 0:
         return stored
-    for part in parts:
-        for batch in _key_batches(part.path):
-            theirs = np.sort(batch[keyspace.has(batch)])  # in order the search is much faster
-            position = np.minimum(np.searchsorted(wanted, theirs), len(wanted) - 1)
-            stored[position[wanted[position] == theirs]] = True
-    found: NDArray[np.bool_] = stored[np.searchsorted(wanted, keys)] if parts else stored
+    for batch in _key_batches(path):
+        theirs = np.sort(batch[keyspace.has(batch)])  # in order the search is much faster
+        position = np.minimum(np.searchsorted(wanted, theirs), len(wanted) - 1)
+        stored[position[wanted[position] == theirs]] = True
+    found: NDArray[np.bool_] = stored[np.searchsorted(wanted, keys)]
     return found
 
 

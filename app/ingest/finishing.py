@@ -18,10 +18,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.ingest.attributes import DROPPED, UNDECLARED
-from app.ingest.duplicates import new_entities, new_events
+from app.ingest.duplicates import new_entities, new_events, stored_in
 from app.ingest.event_columns import check_agreement
+from app.ingest.further_columns import crowded
+from app.ingest.mapping import Table
 from app.ingest.part_writer import PartWriter
 from app.ingest.parts import PartFile, have_time, sha256_of
+from app.ingest.row_keys import NO_KEYS, Keys
 from app.ingest.staging import Staged
 from app.ingest.tally import Tally
 
@@ -42,13 +45,16 @@ class Finished:
     values: dict[str, list[str]] = field(default_factory=dict)
 
 
-def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
+def finish(
+    staged: Staged, parts: Sequence[PartFile], folder: Path, known: Keys = NO_KEYS
+) -> Finished:
     """Write the new rows of what was staged.
 
     Args:
         staged: What `app.ingest.staging.stage` made.
         parts: All parts of the dataset, in the order of import.
         folder: Where the part is written.
+        known: Keys of events that the dataset has beside its parts.
 
     Raises:
         InvalidUpload: The events have times and those of the parts have not, or the other way
@@ -57,13 +63,40 @@ def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
     own = [part for part in parts if part.table == staged.table]
     if staged.table == "events":
         check_agreement(staged.has_time, have_time(own))
-        near = own if staged.by_event_id else _overlapping(own, staged.tally)
-        keep = new_events(staged.rows_path, staged.tally.rows, near)
+        tally = staged.tally
+        near = own if staged.by_event_id else near_parts(own, tally.first_at, tally.last_at)
+        keep = new_events(staged.rows_path, tally.rows, near, known)
     else:
         keep = new_entities(staged.rows_path, own)
     if not keep.any():
         return Finished(None, 0)
     path, tally = _written(staged, keep, folder / "part.parquet")
+    return _finished(path, tally, parts, staged.table)
+
+
+def has_any(finished: Finished, keys: Keys) -> bool:
+    """Whether some of these events are in a finished part of events."""
+    if finished.path is None or not len(keys):
+        return False
+    schema = pq.read_schema(finished.path)
+    return "time" in schema.names and bool(stored_in(finished.path, keys).any())
+
+
+def finish_table(events: pa.Table, parts: Sequence[PartFile], folder: Path) -> Finished:
+    """Write events that are in memory and that no part has.
+
+    Args:
+        events: In the columns of a part.
+        parts: All parts of the dataset, in the order of import.
+        folder: Where the part is written.
+    """
+    events = _without(events, crowded(events))
+    with PartWriter(folder / "part.parquet", events.schema) as writer:
+        writer.add(events)
+    return _finished(writer.path, writer.tally, parts, "events")
+
+
+def _finished(path: Path, tally: Tally, parts: Sequence[PartFile], table: Table) -> Finished:
     return Finished(
         path=path,
         rows=tally.rows,
@@ -72,7 +105,7 @@ def finish(staged: Staged, parts: Sequence[PartFile], folder: Path) -> Finished:
         first_at=tally.first_at,
         last_at=tally.last_at,
         event_types=dict(tally.event_types),
-        counts=tally.counts(parts, staged.table),
+        counts=tally.counts(parts, table),
         columns=tally.columns.kinds,
         values=tally.columns.values,
     )
@@ -110,9 +143,10 @@ def _kept(path: Path, keep: NDArray[np.bool_]) -> Iterator[pa.Table]:
         done += table.num_rows
 
 
-def _overlapping(parts: Sequence[PartFile], tally: Tally) -> list[PartFile]:
-    """The parts that may have an event of the same time; without times all may."""
-    first, last = tally.first_at, tally.last_at
+def near_parts(
+    parts: Sequence[PartFile], first: datetime | None, last: datetime | None
+) -> list[PartFile]:
+    """The parts that may have an event of these times; without times all may."""
     return [
         part
         for part in parts

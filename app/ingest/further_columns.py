@@ -92,6 +92,18 @@ class FurtherColumns:
         return pa.DictionaryArray.from_arrays(texts.indices, kept).dictionary_decode()
 
 
+def crowded(events: pa.Table) -> list[str]:
+    """The undeclared columns of a part, by their plain names, with too many different texts."""
+    found = []
+    for stored in events.column_names:
+        if stored.startswith(UNDECLARED):
+            values = _Values()
+            values.add(events.column(stored).unique())
+            if values.are_too_many:
+                found.append(stored.removeprefix(UNDECLARED))
+    return found
+
+
 class _Values:
     """The different texts of a column, as long as they are few; and whether all are numbers."""
 

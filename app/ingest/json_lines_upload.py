@@ -7,12 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
-import pyarrow as pa
 
 from app.ingest.blocks import Block
-from app.ingest.faults import InvalidUpload, Rejection, shown
+from app.ingest.faults import InvalidUpload, shown
+from app.ingest.json_rows import BlockBuilding, plain_keys
 from app.ingest.text_upload import check_text
 
 BLOCK_ROWS = 50_000
@@ -39,23 +38,22 @@ class JsonLinesUpload:
 
     def all_columns(self) -> list[str]:
         """The keys of all objects; those that only ever hold lists or objects are left out."""
-        keys: dict[str, bool | None] = {}
-        for _, line in self._lines():
-            for key, value in (_parse(line) or {}).items():
-                if value is None:
-                    keys.setdefault(key, None)
-                elif not keys.get(key):
-                    keys[key] = not isinstance(value, dict | list)
-        return [key for key, is_plain in keys.items() if is_plain is not False]
+        return plain_keys(_parse(line) or {} for _, line in self._lines())
 
     def blocks(self, wanted: Collection[str]) -> Iterator[Block]:
         """All rows; a value that is an object or a list makes its row malformed."""
-        building = _Building(wanted)
+        building, size = BlockBuilding(wanted), 0
         for number, line in self._lines():
-            building.add(number, line)
-            if building.is_full:
+            size += len(line)
+            row = _parse(line)
+            if row is None:
+                told = f"not a JSON object: {shown(line.decode().strip())}"
+                building.reject(number, None, told)
+            else:
+                building.add(number, row)
+            if building.rows_read >= BLOCK_ROWS or size >= BLOCK_BYTES:
                 yield building.block()
-                building = _Building(wanted)
+                building, size = BlockBuilding(wanted), 0
         if building.rows_read:
             yield building.block()
 
@@ -74,59 +72,12 @@ class JsonLinesUpload:
                     yield number, line
 
 
-class _Building:
-    def __init__(self, wanted: Collection[str]) -> None:
-        self._cells: dict[str, list[str | None]] = {name: [] for name in wanted}
-        self._records: list[int] = []
-        self._malformed: list[Rejection] = []
-        self._bytes = 0
-
-    @property
-    def rows_read(self) -> int:
-        return len(self._records) + len(self._malformed)
-
-    @property
-    def is_full(self) -> bool:
-        return self.rows_read >= BLOCK_ROWS or self._bytes >= BLOCK_BYTES
-
-    def add(self, number: int, line: bytes) -> None:
-        self._bytes += len(line)
-        row = _parse(line)
-        if row is None:
-            self._reject(number, None, f"not a JSON object: {shown(line.decode().strip())}")
-            return
-        nested = [name for name in self._cells if isinstance(row.get(name), dict | list)]
-        if nested:
-            self._reject(number, nested[0], f"{shown(row[nested[0]])} is no single value")
-            return
-        self._records.append(number)
-        for name, cells in self._cells.items():
-            cells.append(_text(row.get(name)))
-
-    def _reject(self, number: int, column: str | None, message: str) -> None:
-        self._malformed.append(Rejection(number, column, "malformed_row", message))
-
-    def block(self) -> Block:
-        columns = {name: pa.array(cells, pa.string()) for name, cells in self._cells.items()}
-        return Block(columns, np.array(self._records, dtype=np.int64), self._malformed)
-
-
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
     return row if isinstance(row, dict) else None
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
 
 
 def _keys(lines: Iterator[tuple[int, bytes]]) -> list[str]:

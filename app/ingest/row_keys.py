@@ -21,6 +21,8 @@ from model.compiled import COMPILED
 
 Keys = NDArray[np.uint64]
 
+NO_KEYS: Keys = np.empty(0, dtype=np.uint64)
+
 _MISSING = np.uint64(MISSING)
 
 

@@ -116,7 +116,7 @@ def stage(
         dropped=checks.dropped,
         notes=checks.notes,
     )
-    _apply(policy, staged)
+    judge(policy, Judged(staged.rows_read, staged.rows_rejected, staged.first_rejections))
     return staged
 
 
@@ -129,10 +129,25 @@ def _checks(table: Table, convention: Convention, upload: Upload) -> Checks:
     return EventChecks(mapping.events, upload, convention.time_zone, convention.has_time)
 
 
-def _apply(policy: Policy, staged: Staged) -> None:
-    read, rejected = staged.rows_read, staged.rows_rejected
+@dataclass(frozen=True)
+class Judged:
+    """How many rows were read and are bad, and the first of the bad ones."""
+
+    rows_read: int
+    rows_rejected: int
+    first_rejections: list[Rejection]
+
+
+def judge(policy: Policy, found: Judged) -> None:
+    """Let the good rows be taken, or refuse all.
+
+    Raises:
+        InvalidUpload: there are no rows.
+        Invalid: the policy forbids that many bad ones.
+    """
+    read, rejected = found.rows_read, found.rows_rejected
     if read == 0:
-        raise InvalidUpload("the upload has a header but no rows", code="no_rows")
+        raise InvalidUpload("there are no rows", code="no_rows")
     if rejected == 0:
         return
     if policy.on_error == "abort":
@@ -143,13 +158,13 @@ def _apply(policy: Policy, staged: Staged) -> None:
         hint = f"No more than max_error_ratio={policy.max_error_ratio:g} of them may be."
     else:
         return
-    first = staged.first_rejections[0]
+    first = found.first_rejections[0]
     column = f", column {first.column!r}" if first.column is not None else ""
     raise Invalid(
         f"{rejected:,} of {read:,} rows are bad, so nothing was stored; the first is row "
         f"{first.row}{column}: {first.message}. {hint}",
         code="rows_rejected",
-        errors=tuple(_field_error(rejection) for rejection in staged.first_rejections),
+        errors=tuple(_field_error(rejection) for rejection in found.first_rejections),
     )
 
 

@@ -14,6 +14,7 @@ from app.domain.datasets import remove_files
 from app.domain.orphans import list_places, orphans, owns_files, read_names
 from app.domain.prediction_sets import remove_withdrawn
 from app.domain.retention import (
+    remove_batches,
     remove_histories,
     remove_retention_jobs,
     retire_versions,
@@ -35,6 +36,7 @@ def clean(run: JobRun) -> None:
     removed = {
         "events": _repeat(run, lambda session: remove_histories(session, ended_before)),
         "jobs": _repeat(run, lambda session: remove_retention_jobs(session, ended_before)),
+        "batches": _repeat(run, lambda session: remove_batches(session, ended_before)),
         "predictions": _repeat(run, remove_withdrawn),
     }
     run.report("files", 0.5)

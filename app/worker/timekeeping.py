@@ -1,4 +1,4 @@
-"""What is due by the clock, whatever jobs the worker is busy with: scheduled jobs and retention.
+"""What is due by the clock, whatever the worker is busy with: compaction, schedules, retention.
 
 Every worker of the pool looks, in a thread of its own; who comes second finds it done.
 """
@@ -13,6 +13,8 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import transaction
+from app.db.tables import Schedule
+from app.domain.compaction import compact, due_compactions
 from app.domain.firing import due_schedules, fire
 from app.domain.retention import retention_is_due, submit_retention
 from app.settings import Settings
@@ -32,10 +34,14 @@ class Timekeeper:
 
     def turn(self) -> None:
         """Do once what is due."""
-        interval_s = self._settings.retention_interval_s
+        settings = self._settings
+        interval_s = settings.retention_interval_s
         with transaction(self._sessions, write=False) as session:
+            tails = due_compactions(session, settings.compaction_events, settings.compaction_age_s)
             due = due_schedules(session)
             retention = interval_s > 0 and retention_is_due(session, interval_s)
+        for dataset_id in tails:
+            self._compact(dataset_id)
         for schedule_id in due:
             self._fire(schedule_id)
         if retention:
@@ -51,8 +57,17 @@ class Timekeeper:
                 # One bad turn, e.g. the database is away, must not end the clock.
                 log.exception("the clock's turn failed")
 
+    def _compact(self, dataset_id: int) -> None:
+        try:
+            events = compact(self._sessions, self._settings.data_dir, dataset_id)
+        except Exception:
+            log.exception("a compaction failed", dataset=dataset_id)  # the others still run
+        else:
+            log.info("events that were posted are a part now", dataset=dataset_id, events=events)
+
     def _fire(self, schedule_id: int) -> None:
         try:
+            self._compact_before(schedule_id)
             with transaction(self._sessions) as session:
                 fired = fire(session, schedule_id)
         except Exception:
@@ -65,6 +80,13 @@ class Timekeeper:
         elif self._told.get(schedule_id) != fired.last_error["at"]:
             self._told[schedule_id] = fired.last_error["at"]
             log.warning("a schedule made no job", schedule=fired.name, **fired.last_error)
+
+    def _compact_before(self, schedule_id: int) -> None:
+        """A training learns from all that was posted before it."""
+        with transaction(self._sessions, write=False) as session:
+            schedule = session.get(Schedule, schedule_id)
+        if schedule is not None:
+            compact(self._sessions, self._settings.data_dir, schedule.dataset_id)
 
 
 @contextmanager
