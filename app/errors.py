@@ -3,6 +3,7 @@
 ServiceError               has a status, a stable code and perhaps errors that point into the
 │                          request; one handler renders it as RFC 9457 problem details
 ├── NotFound        404    no such dataset, task, job, version, alias or entity
+├── NotAcceptable   406    the answer has none of the forms that the client accepts
 ├── Conflict        409    the name is taken, or the state does not allow it
 ├── NotTrained      409    no model version can answer yet
 ├── PreconditionFailed 412 `If-Match` names another state of the resource
@@ -53,6 +54,12 @@ class NotFound(ServiceError):
     """No such dataset, task, job, version, alias or entity."""
 
     status, code, title = 404, "not_found", "Not found"
+
+
+class NotAcceptable(ServiceError):
+    """The answer has none of the forms that the client accepts."""
+
+    status, code, title = 406, "not_acceptable", "Not acceptable"
 
 
 class Conflict(ServiceError):

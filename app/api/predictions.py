@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-import orjson
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Response
 
 from app.api.conditional_answers import one_given, rows_given, statement_of
 from app.api.dependencies import DatasetName, Predictors, TaskName
-from app.api.predicting import Predicting, entity_of, head_of
+from app.api.predicting import Predicting, entity_of
+from app.api.prediction_formats import ARROW, COLUMNS, PARQUET, ROWS, wire_format
 from app.api.prediction_questions import question_of
 from app.api.prediction_schemas import (
     REQUEST_EXAMPLES,
@@ -24,8 +24,8 @@ from app.api.prediction_schemas import (
 )
 from app.domain.conditional import Statement, check
 from app.domain.model_versions import CHAMPION
-from app.domain.predictions import Basis, Question, answer, answers_of
-from app.errors import NotFound
+from app.domain.predictions import Basis, Question, answer
+from app.errors import NotAcceptable, NotFound
 
 router = APIRouter(tags=["predictions"], prefix="/datasets/{dataset}")
 
@@ -53,6 +53,9 @@ Explain = Annotated[
     bool, Query(description="whether the prediction comes with what each group of inputs adds")
 ]
 _EXPLAIN = Statement(explain=True)
+Accept = Annotated[
+    str | None, Header(description="the form of the answer", examples=[COLUMNS, ARROW])
+]
 
 
 @router.get(
@@ -88,6 +91,7 @@ async def get_prediction(
     operation_id="predict",
     summary="Several tasks for several entities",
     response_model=PredictionList,
+    responses={200: {"content": {name: {"schema": {}} for name in (COLUMNS, ARROW, PARQUET)}}},
 )
 async def predict(
     predicting: Predictors,
@@ -95,6 +99,7 @@ async def predict(
     body: Annotated[PredictionRequest, Body(openapi_examples=REQUEST_EXAMPLES)],
     version: Version = CHAMPION,
     as_of: AsOf = None,
+    accept: Accept = None,
 ) -> Response:
     """Each task is answered for the given entities of its kind, up to 10,000 entities in all.
 
@@ -104,8 +109,17 @@ async def predict(
 
     Where outcomes of some tasks are known, `given` has the others predicted given them; `joint`
     adds how probable `outcomes` are together; `explain` adds reasons, for up to 100 entities.
+
+    `Accept` chooses between an object for each answer (JSON), a list for each column
+    (`application/vnd.ssmtl.columns+json`), and a table of all answers as an Arrow stream or
+    Parquet, whose columns are those of a download. Of what is stated there are objects only.
     """
+    media_type, encode = wire_format(accept)
     statement = statement_of(body)
+    if statement is not None and media_type != ROWS:
+        raise NotAcceptable(
+            f"`given`, `joint` and `explain` are answered as {ROWS}, not as {media_type}"
+        )
     basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
     question = question_of(body, basis)
     if statement is not None:
@@ -113,11 +127,11 @@ async def predict(
         content = await _stated(predicting, basis, question, as_of, rows_given, statement)
         return json_response(content)
     try:
-        content = await predicting.in_batch(lambda: _rows(basis, question))
+        content = await predicting.in_batch(lambda: encode(basis, answer(basis, question)))
     except NotFound:
         settled = await predicting.settled(basis, question, as_of)
-        content = await predicting.in_batch(lambda: _rows(settled, question))
-    return json_response(content)
+        content = await predicting.in_batch(lambda: encode(settled, answer(settled, question)))
+    return Response(content, media_type=media_type)
 
 
 async def _stated(
@@ -134,22 +148,6 @@ async def _stated(
     except NotFound:
         settled = await predicting.settled(basis, question, as_of)
         return await predicting.in_batch(lambda: answered(settled, question, statement))
-
-
-def _rows(basis: Basis, question: Question) -> bytes:
-    """All answers as JSON, one object for each."""
-    pieces = []
-    for told in answer(basis, question):
-        task = told.task
-        for one in answers_of(told):
-            document = {
-                **head_of(task, one.entity, basis),
-                "cold_start": one.cold_start,
-                "point": one.point,
-                **one.distribution,
-            }
-            pieces.append(orjson.dumps(document))
-    return b'{"predictions":[' + b",".join(pieces) + b"]}"
 
 
 def json_response(content: bytes) -> Response:

@@ -35,6 +35,6 @@ def test_serving_a_computed_prediction_imports_no_torch(service: Service) -> Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
