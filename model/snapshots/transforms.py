@@ -122,8 +122,9 @@ def _tables(
         (getattr(logarithm, "divisor", 1.0), getattr(logarithm, "spare", 0))
         for logarithm in logarithms
     ]
-    place = {logarithm: n for n, logarithm in enumerate(logarithms)}
-    given = {f: n for n, f in enumerate(f for f in formulas if isinstance(f, Attribute | OfCutoff))}
+    place: dict[Formula, int] = {logarithm: n for n, logarithm in enumerate(logarithms)}
+    looked_up = [f for f in formulas if isinstance(f, Attribute | OfCutoff)]
+    given: dict[Formula, int] = {formula: n for n, formula in enumerate(looked_up)}
     sources = [_sources_of(formula, place, given, layout) for formula in formulas]
     bins = [f.histogram.width if isinstance(f, Share) else 0 for f in formulas]
     return _Tables(
