@@ -36,6 +36,7 @@ from app.api.predicting import Predicting
 from app.db.engine import make_engine, make_session_factory
 from app.domain.predictors import ModelCache
 from app.domain.serving import Serving
+from app.domain.warming import Warming
 from app.settings import Settings, get_settings
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.session_factory, settings.data_dir, app.state.models, settings.loaded_models
     )
     app.state.predicting = Predicting(serving)
+    app.state.warming = Warming(app.state.session_factory, serving, settings.loaded_models)
     problems.install(app)
     app.router.routes.insert(0, PlainPredictionRoute(app.state.predicting))
     app.include_router(health.router)
@@ -95,8 +97,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.warming.start()
     try:
         yield
     finally:
+        app.state.warming.close()
         app.state.predicting.close()
         app.state.engine.dispose()

@@ -73,12 +73,12 @@ def put_alias(
     No request is dropped meanwhile: the version is loaded first. If it cannot be, the alias stays
     where it is.
     """
-    predicting.serving.check(dataset, body.version)
+    source = predicting.serving.check(dataset, body.version)
     with transaction(sessions) as session:
         found, is_new = aliases.put_alias(
             session, get_dataset(session, dataset, lock=True), alias, body.version, if_match
         )
-    predicting.serving.look()
+    predicting.serving.moved(source)
     response.status_code = 201 if is_new else 200
     response.headers["ETag"] = aliases.etag_of(found)
     return _shown(found)

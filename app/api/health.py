@@ -36,9 +36,11 @@ class Readiness(BaseModel):
 
 
 def _checks(request: Request) -> list[Check]:
+    found = check_database(request.app.state.engine)
+    found["models"] = request.app.state.warming.reason
     return [
         Check(name=name, status="failing" if reason else "ok", reason=reason)
-        for name, reason in check_database(request.app.state.engine).items()
+        for name, reason in found.items()
     ]
 
 
@@ -57,7 +59,7 @@ def get_liveness() -> Liveness:
 def get_readiness(
     response: Response, checks: Annotated[list[Check], Depends(_checks)]
 ) -> Readiness:
-    """Whether the database answers and has the newest schema, with reasons."""
+    """Whether the database answers and has the newest schema, and the champions are loaded."""
     ready = all(check.status == "ok" for check in checks)
     response.status_code = 200 if ready else 503
     return Readiness(status="ok" if ready else "failing", checks=checks)

@@ -100,9 +100,7 @@ class Serving:
             Unavailable: the files of model or log are missing or damaged.
         """
         self._wake()
-        with self._changing:
-            opening = self._opening.setdefault(name, threading.Lock())
-        with opening:
+        with self._opening_of(name):
             served = self._served.get(name)
             if served is not None and served.model(version) is not None:
                 return served
@@ -111,13 +109,12 @@ class Serving:
                 chosen = find_version(session, dataset, version, tasks)
                 choose_tasks(session, dataset, chosen, tasks)
                 source = source_of(session, dataset, chosen, self._data_dir)
-                facts = self._facts_of(session, dataset)
-            if served is None or served.dataset_id != dataset.id:
-                self._open(facts)
+            if served is None or served.dataset_id != source.dataset_id:
+                self._open(source.dataset_id)
             self._make_ready(source)
-            served = self._change(source, lambda state: state.pointed(facts.aliases))
+            self.look()
         # Deleted meanwhile: then this says so.
-        return served or self.prepare(name, version, tasks)
+        return self._served.get(name) or self.prepare(name, version, tasks)
 
     def refuse_tasks(self, name: str, number: int, tasks: Sequence[str]) -> None:
         """Say why a version does not answer tasks that it does not know.
@@ -129,8 +126,8 @@ class Serving:
             dataset = get_dataset(session, name)
             choose_tasks(session, dataset, get_version(session, dataset, number), tasks)
 
-    def check(self, name: str, number: int) -> None:
-        """Load a version, so that it is ready when an alias is moved to it.
+    def check(self, name: str, number: int) -> ModelSource:
+        """Load a version, so that it is ready when an alias is moved to it; then call `moved`.
 
         Raises:
             NotFound: there is no such dataset or version.
@@ -146,6 +143,13 @@ class Serving:
             raise Conflict(
                 f"the alias stays where it is: {error.detail}", code=error.code
             ) from error
+        return source
+
+    def moved(self, source: ModelSource) -> None:
+        """An alias points to this version now, and the next request is answered by it."""
+        with self._opening_of(source.dataset_name):  # whoever opens it did not know of the move
+            self._make_ready(source)
+            self.look()
 
     def settled(self, name: str) -> ServedDataset | None:
         """The dataset once all that was imported by now is in its log."""
@@ -230,7 +234,17 @@ class Serving:
         self._make_ready(source)
         self._change(source, lambda state: state.pointed(aliases))
 
-    def _open(self, facts: _Facts) -> None:
+    def _open(self, dataset_id: int) -> None:
+        facts = self._facts(dataset_id)
+        while facts is not None:
+            log = self._models.load_log(facts.source)
+            with self._looking:  # what is committed before this look is seen, later changes as well
+                revision, facts = facts.source.dataset_revision, self._facts(dataset_id)
+                if facts is not None and facts.source.dataset_revision == revision:
+                    self._install(facts, log)
+                    return
+
+    def _install(self, facts: _Facts, log: EventLog) -> None:
         source = facts.source
         state = ServedDataset(
             dataset_id=source.dataset_id,
@@ -238,7 +252,7 @@ class Serving:
             changes=facts.changes,
             revision=source.dataset_revision,
             sequence=0,
-            log=LogWithTail(self._models.load_log(source)),
+            log=LogWithTail(log),
             aliases=facts.aliases,
             models={},
         )
@@ -323,6 +337,11 @@ class Serving:
                 return None
             self._served[source.dataset_name] = changed = change(state)
             return changed
+
+    def _opening_of(self, name: str) -> threading.Lock:
+        """Held while a dataset of this name is opened."""
+        with self._changing:
+            return self._opening.setdefault(name, threading.Lock())
 
     def _forget(self, state: ServedDataset) -> None:
         with self._changing:
