@@ -19,6 +19,7 @@ from app.api import (
     health,
     imports,
     job_log,
+    live_reports,
     metrics,
     model_versions,
     prediction_jobs,
@@ -27,6 +28,7 @@ from app.api import (
     problems,
     rankings,
     schedules,
+    shadow_reports,
     tasks,
     training_jobs,
 )
@@ -34,8 +36,10 @@ from app.api.dependencies import TRANSACTIONS_AT_ONCE, refuse_zero_characters
 from app.api.plain_route import PlainPredictionRoute
 from app.api.predicting import Predicting
 from app.db.engine import make_engine, make_session_factory
+from app.domain.prediction_log import writer
 from app.domain.predictors import ModelCache
 from app.domain.serving import Serving
+from app.domain.shadow import Shadow
 from app.domain.warming import Warming
 from app.settings import Settings, get_settings
 
@@ -49,6 +53,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     job_log.router,
     schedules.router,
     model_versions.router,
+    live_reports.router,
+    shadow_reports.router,
     aliases.router,
     predictions.router,
     rankings.router,
@@ -84,7 +90,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     serving = Serving(
         app.state.session_factory, settings.data_dir, app.state.models, settings.loaded_models
     )
-    app.state.predicting = Predicting(serving)
+    app.state.predicting = Predicting(
+        serving, Shadow(writer(app.state.session_factory), serving.prepare, settings.shadow_share)
+    )
     app.state.warming = Warming(app.state.session_factory, serving, settings.loaded_models)
     problems.install(app)
     app.router.routes.insert(0, PlainPredictionRoute(app.state.predicting))

@@ -75,7 +75,15 @@ class Settings(BaseSettings):
         default=90.0,
         gt=0,
         description="stored predictions that newer ones have taken the place of, or that were made "
-        "for download, are removed so long after; live reports look at those that are kept",
+        "for download, are removed so long after, as is what was logged; live reports look at "
+        "what is kept",
+    )
+    shadow_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of the online predictions that are also asked of the version that the "
+        "alias `shadow` points to",
     )
     cancel_grace_s: float = Field(
         default=1.0, gt=0, description="a cancelled job that has not stopped by then is killed"
@@ -97,7 +105,10 @@ class Settings(BaseSettings):
         description="a worker touches this file every second while it is well: for health checks",
     )
     job_threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of a running job; by default all cores but one"
+        default=None,
+        ge=1,
+        description="CPU threads of a running job; by default all cores but one, of a prediction "
+        "job all",
     )
     loaded_models: int = Field(
         default=4, ge=1, description="models, with their logs, that an API process keeps in memory"

@@ -15,6 +15,7 @@ from app.domain.gathering import Gatherer
 from app.domain.predictions import Basis, Question
 from app.domain.served import ServedDataset, ServedModel
 from app.domain.serving import Serving
+from app.domain.shadow import Shadow
 from app.domain.stored_predictions import Entity
 from app.errors import FieldError, Invalid, NotFound
 from model.tasks import Task
@@ -31,10 +32,12 @@ class Predicting:
 
     Args:
         serving: the datasets in memory.
+        shadow: is asked again what was answered.
     """
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, shadow: Shadow) -> None:
         self.serving = serving
+        self.shadow = shadow
         self._batches = ThreadPoolExecutor(BATCHES_AT_ONCE, "batches")
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, "preparing")
         self._gatherer = Gatherer(self._batches)
@@ -42,6 +45,7 @@ class Predicting:
 
     def close(self) -> None:
         """End the threads."""
+        self.shadow.close()
         self.serving.close()
         self._batches.shutdown(wait=False, cancel_futures=True)
         self._preparing.shutdown(wait=False, cancel_futures=True)
@@ -79,6 +83,8 @@ class Predicting:
             assert user is not None
             assert place is not None
         answer = await self._gatherer.ask(basis, asked, user, place)
+        if self.shadow.wants(basis):
+            self.shadow.offer(basis, Question([asked], {asked.entity: [whom]}))
         return orjson.dumps(
             {
                 **head_of(asked, whom, basis),
@@ -114,6 +120,17 @@ class Predicting:
             basis = basis_of(served, model, as_of)
         predictions.rows_of(basis, question)
         return basis
+
+    async def up_to_date(self, dataset: str, version: str, tasks: Sequence[str] = ()) -> Basis:
+        """What answers once what was imported by now is there, for whoever can wait for it.
+
+        Raises:
+            ServiceError: see `single`.
+        """
+        basis = await self.basis(dataset, version, tasks, None)
+        served = await self.in_thread(lambda: self.serving.settled(dataset))
+        model = None if served is None else served.model(str(basis.model.number))
+        return basis if served is None or model is None else basis_of(served, model, None)
 
     async def in_batch(self, work: Callable[[], Result]) -> Result:
         """Do it in a thread of the batches; a few at a time, the others wait."""

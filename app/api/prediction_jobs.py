@@ -30,7 +30,7 @@ from app.api.exports import (
 from app.api.job_events import Follower
 from app.api.pagination import Page, Pagination
 from app.api.prediction_schemas import Id
-from app.api.training_jobs import MAX_EVENT_ID, JobFault, JobProgress, State
+from app.api.training_jobs import MAX_EVENT_ID, Compacted, JobFault, JobProgress, State
 from app.db.engine import transaction
 from app.domain import prediction_jobs
 from app.domain.datasets import get_dataset
@@ -134,6 +134,7 @@ class PredictionJob(BaseModel):
 )
 def submit_prediction_job(
     dataset: DatasetName,
+    _compacted: Compacted,
     session: WriteSession,
     response: Response,
     body: NewPredictionJob | None = None,

@@ -6,6 +6,7 @@ They are computed as of now by the model in this process.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Body, Header, Path, Query, Response
 from app.api.conditional_answers import one_given, rows_given, statement_of
 from app.api.dependencies import DatasetName, Predictors, TaskName
 from app.api.predicting import Predicting, entity_of
-from app.api.prediction_formats import ARROW, COLUMNS, PARQUET, ROWS, wire_format
+from app.api.prediction_formats import ARROW, COLUMNS, PARQUET, ROWS, Encode, wire_format
 from app.api.prediction_questions import question_of
 from app.api.prediction_schemas import (
     REQUEST_EXAMPLES,
@@ -127,10 +128,12 @@ async def predict(
         content = await _stated(predicting, basis, question, as_of, rows_given, statement)
         return json_response(content)
     try:
-        content = await predicting.in_batch(lambda: encode(basis, answer(basis, question)))
+        content = await predicting.in_batch(partial(_encoded, encode, basis, question))
     except NotFound:
-        settled = await predicting.settled(basis, question, as_of)
-        content = await predicting.in_batch(lambda: encode(settled, answer(settled, question)))
+        basis = await predicting.settled(basis, question, as_of)
+        content = await predicting.in_batch(partial(_encoded, encode, basis, question))
+    if predicting.shadow.wants(basis):
+        predicting.shadow.offer(basis, question)
     return Response(content, media_type=media_type)
 
 
@@ -148,6 +151,10 @@ async def _stated(
     except NotFound:
         settled = await predicting.settled(basis, question, as_of)
         return await predicting.in_batch(lambda: answered(settled, question, statement))
+
+
+def _encoded(encode: Encode, basis: Basis, question: Question) -> bytes:
+    return encode(basis, answer(basis, question))
 
 
 def json_response(content: bytes) -> Response:

@@ -104,10 +104,13 @@ class TrainingJob(BaseModel):
 
 
 def _compact(sessions: SessionFactory, settings: AppSettings, dataset: DatasetName) -> None:
-    """A training learns from all that was posted before it."""
+    """A job looks at all that was posted before it."""
     with transaction(sessions, write=False) as session:
         dataset_id = get_dataset(session, dataset).id
     compact(sessions, settings.data_dir, dataset_id)
+
+
+Compacted = Annotated[None, Depends(_compact)]
 
 
 @router.post(
@@ -126,7 +129,7 @@ def _compact(sessions: SessionFactory, settings: AppSettings, dataset: DatasetNa
 )
 def submit_training_job(
     dataset: DatasetName,
-    _compacted: Annotated[None, Depends(_compact)],
+    _compacted: Compacted,
     session: WriteSession,
     response: Response,
     body: TrainingJobRequest | None = None,

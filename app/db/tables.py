@@ -379,6 +379,38 @@ class PredictionChunk(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class PredictionLog(Base):
+    """What was answered online of some entities, and what the shadow would have said.
+
+    All rows are of one task at one cutoff; both contents are chunks as in a prediction set, with
+    the same entities in the same order.
+    """
+
+    __tablename__ = "prediction_log"
+
+    id: Mapped[int] = mapped_column(_BigKey, primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    model_version_id: Mapped[int] = mapped_column(
+        ForeignKey("model_version.id", ondelete="CASCADE")
+    )
+    shadow_version_id: Mapped[int] = mapped_column(
+        ForeignKey("model_version.id", ondelete="CASCADE")
+    )
+    task: Mapped[str]
+    cutoff_at: Mapped[datetime]
+    rows: Mapped[int]
+    answered: Mapped[bytes] = mapped_column(LargeBinary)
+    shadowed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        Index("ix_prediction_log_shadow_version_id_task", "shadow_version_id", "task", "cutoff_at"),
+        Index("ix_prediction_log_model_version_id_task", "model_version_id", "task", "cutoff_at"),
+        Index("ix_prediction_log_dataset_id", "dataset_id"),
+        Index("ix_prediction_log_created_at", "created_at"),
+    )
+
+
 class IdempotencyRecord(Base):
     """What a POST with an `Idempotency-Key` created: the same POST gives the same answer."""
 

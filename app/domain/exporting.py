@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, parquet
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -94,12 +95,11 @@ def _tables(
             with transaction(sessions, write=False) as session:
                 chunks = list(read_rows(session, of_task.set_id, of_task.task.name, start, stop))
             _check_whole(sum(map(len, chunks)), stop - start)
-            batches = [
+            backwards = [rows.backwards() for rows in reversed(chunks)]
+            yield pa.Table.from_batches(
                 answer_table(of_task.task, rows, of_task.distribution(rows), told)
-                for rows in chunks
-            ]
-            table = pa.Table.from_batches(batches)
-            yield table.take(pa.array(range(len(table) - 1, -1, -1)))
+                for rows in backwards
+            )
 
 
 def _parquet(tables: Iterator[pa.Table]) -> Iterator[bytes]:
@@ -123,17 +123,22 @@ def _csv(tables: Iterator[pa.Table]) -> Iterator[bytes]:
 
 def _as_text(table: pa.Table) -> pa.Table:
     """Maps become JSON, times ISO 8601."""
-    for name in _MAPS:
-        documents = [
-            None if shares is None else orjson.dumps(dict(shares)).decode()
-            for shares in table.column(name).to_pylist()
-        ]
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, pa.array(documents, pa.string()))
-    times = [at.isoformat() for at in table.column("cutoff_at").to_pylist()]
-    place = table.schema.get_field_index("cutoff_at")
-    table = table.set_column(place, "cutoff_at", pa.array(times, pa.string()))
-    return table.set_column(0, "task", table.column("task").cast(pa.string()))
+    as_text = {name: _json_text(table.column(name)) for name in _MAPS}
+    as_text["cutoff_at"] = pc.strftime(table.column("cutoff_at"), "%Y-%m-%dT%H:%M:%SZ")
+    as_text["task"] = table.column("task").cast(pa.string())
+    for name, column in as_text.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
+
+
+def _json_text(column: pa.ChunkedArray) -> pa.Array:
+    if column.null_count == len(column):
+        return pa.nulls(len(column), pa.string())
+    documents = [
+        None if shares is None else orjson.dumps(dict(shares)).decode()
+        for shares in column.to_pylist()
+    ]
+    return pa.array(documents, pa.string())
 
 
 def _json_lines(

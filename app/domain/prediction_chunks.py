@@ -13,6 +13,7 @@ them. Only what was stored before there were sets has answers in their place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,43 @@ class AnswerRows:
             self.cold_start[rows],
             None if self.parameters is None else self.parameters[rows],
             None if self.answers is None else self.answers[rows],
+        )
+
+    def backwards(self) -> AnswerRows:
+        """The last one first."""
+        places = pa.array(np.arange(len(self))[::-1])
+        return AnswerRows(
+            self.entity_ids.take(places),
+            None if self.item_ids is None else self.item_ids.take(places),
+            self.point[::-1],
+            self.cold_start[::-1],
+            None if self.parameters is None else self.parameters[::-1],
+            None if self.answers is None else self.answers[::-1],
+        )
+
+    def every(self, step: int, first: int) -> AnswerRows:
+        """Each `step`-th row, from the one at `first` on."""
+        at = np.arange(first, len(self), step)
+        places = pa.array(at)
+        return AnswerRows(
+            self.entity_ids.take(places),
+            None if self.item_ids is None else self.item_ids.take(places),
+            self.point[at],
+            self.cold_start[at],
+            None if self.parameters is None else self.parameters[at],
+            None if self.answers is None else [self.answers[row] for row in at],
+        )
+
+    @classmethod
+    def together(cls, parts: Sequence[AnswerRows]) -> AnswerRows:
+        """The rows of several, which all have parameters."""
+        items = [part.item_ids for part in parts if part.item_ids is not None]
+        return cls(
+            pa.concat_arrays([part.entity_ids for part in parts]),
+            pa.concat_arrays(items) if items else None,
+            np.concatenate([part.point for part in parts]),
+            np.concatenate([part.cold_start for part in parts]),
+            np.concatenate([part.parameters for part in parts if part.parameters is not None]),
         )
 
 

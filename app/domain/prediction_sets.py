@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.orm import Session
 
@@ -53,9 +55,11 @@ class SetTask:
 
     def distribution(self, rows: AnswerRows) -> Distribution | None:
         """What the rows say; None where only their answers are known."""
-        if rows.parameters is None:
-            return None
-        return Distribution(self.task, rows.parameters.astype("float64"), self.scale, self.classes)
+        return None if rows.parameters is None else self.told(rows.parameters)
+
+    def told(self, parameters: NDArray[np.float32]) -> Distribution:
+        """What (R, P) parameters say."""
+        return Distribution(self.task, parameters.astype(np.float64), self.scale, self.classes)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from app.db.engine import transaction
 from app.db.types import utc_now
 from app.domain.datasets import remove_files
 from app.domain.orphans import list_places, orphans, owns_files, read_names
+from app.domain.prediction_log import remove_logged
 from app.domain.prediction_sets import remove_withdrawn
 from app.domain.retention import (
     remove_batches,
@@ -32,12 +33,14 @@ def clean(run: JobRun) -> None:
     """
     settings = run.settings
     ended_before = utc_now() - timedelta(days=settings.job_log_days)
+    logged_before = utc_now() - timedelta(days=settings.prediction_set_days)
     _withdraw_predictions(run)
     removed = {
         "events": _repeat(run, lambda session: remove_histories(session, ended_before)),
         "jobs": _repeat(run, lambda session: remove_retention_jobs(session, ended_before)),
         "batches": _repeat(run, lambda session: remove_batches(session, ended_before)),
         "predictions": _repeat(run, remove_withdrawn),
+        "logged": _repeat(run, lambda session: remove_logged(session, logged_before)),
     }
     run.report("files", 0.5)
     removed["files"] = _remove_orphans(run)

@@ -6,6 +6,7 @@ after them; the set itself is written anew by each run.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def score(run: JobRun) -> None:
     arguments = run.arguments
     run.report("load", 0.0)
     log, artifact = _load(run)
-    predictor = Predictor.load(artifact, run.settings.job_threads or 1)
+    predictor = Predictor.load(artifact)
     answering = Answering(
         predictor,
         log,
@@ -54,7 +55,8 @@ def score(run: JobRun) -> None:
     spool = AnswerSpool(run.checkpoint_folder, {"pieces": len(pieces), **arguments})
     run.log("scoring begins", pieces=len(pieces), scored_before=len(spool))
     scoring = _share(run, "score", _LOADED, _SCORED)
-    score_into(spool, answering, pieces, scoring, run.should_stop)
+    threads = run.settings.job_threads or os.cpu_count() or 1  # for a short while
+    score_into(spool, answering, pieces, scoring, run.should_stop, threads)
     set_id = SetWriter(answering, pieces, spool, run.fenced).write(
         run.dataset_id,
         run.job_id,

@@ -5,7 +5,9 @@ Every transaction is short and fenced, and nobody sees the set before it is publ
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -23,7 +25,7 @@ from app.domain.prediction_sets import (
     begin_set,
 )
 from app.worker.answer_spool import AnswerSpool
-from app.worker.answering import Answering, Piece
+from app.worker.answering import Answering, Piece, ScoredPiece
 from model.distributions import Distribution
 from model.errors import Stopped
 
@@ -39,17 +41,30 @@ def score_into(
     pieces: Sequence[Piece],
     progress: OnProgress,
     should_stop: ShouldStop,
+    threads: int = 1,
 ) -> None:
-    """Score the pieces that the spool does not have.
+    """Score the pieces that the spool does not have, so many at a time.
 
     Raises:
         Stopped: the job was cancelled.
     """
-    for number, piece in enumerate(pieces):
-        progress(number / len(pieces))
-        if number not in spool:
-            _stop_if_told(should_stop)
-            spool.add(number, answering.score(piece))
+    missing = [number for number in range(len(pieces)) if number not in spool]
+    with ThreadPoolExecutor(threads, "scoring") as pool:
+        ahead: deque[tuple[int, Future[ScoredPiece]]] = deque()
+        for number in missing:
+            ahead.append((number, pool.submit(answering.score, pieces[number])))
+            if len(ahead) > threads:
+                _keep(spool, *ahead.popleft())
+            progress(len(spool) / len(pieces))
+            if should_stop():
+                pool.shutdown(cancel_futures=True)
+                raise Stopped("stopped while scoring")
+        for scored in ahead:
+            _keep(spool, *scored)
+
+
+def _keep(spool: AnswerSpool, number: int, scored: Future[ScoredPiece]) -> None:
+    spool.add(number, scored.result())
 
 
 @dataclass(frozen=True)

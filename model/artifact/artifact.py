@@ -31,7 +31,7 @@ from safetensors.numpy import save as save_tensors
 from model.config import Config
 from model.distributions import Baselines, JointCorrection, Layout, TaskServing
 from model.errors import InvalidArtifact
-from model.evaluation import Report, TaskGraph
+from model.evaluation import FeatureSummary, Report, TaskGraph
 from model.snapshots import Outlook, SeasonalNaive, SnapshotPlan
 from model.tasks import EntityKind, Task
 
@@ -52,6 +52,7 @@ class ExportError(BaseModel):
 class Description(BaseModel):
     """The part of a model that is JSON.
 
+    `feature_summaries` say how the features of users and items were distributed in training;
     `least_amounts` are, of tasks about sums and units, the least amount of a single event;
     `implied` are pairs of tasks, the first of whose events did not come without the second's.
     """
@@ -71,6 +72,7 @@ class Description(BaseModel):
     least_amounts: dict[str, float] = {}
     implied: tuple[tuple[str, str], ...] = ()
     export_errors: dict[EntityKind, ExportError] = {}
+    feature_summaries: dict[EntityKind, dict[str, FeatureSummary]] = {}
 
 
 class _File(BaseModel):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
-from model.distributions import negative_binomial
+from model.distributions.count_quantiles import negative_binomial_quantile
 from model.distributions.scale import Scale
 
 Floats = NDArray[np.float64]
@@ -40,11 +40,14 @@ def number_mean(parameters: Floats, scale: Scale) -> Floats:
 
 def count_quantile(parameters: Floats, level: float | Floats) -> Floats:
     """Quantile of a count, zero included."""
+    levels = np.broadcast_to(np.asarray(level, dtype=np.float64), len(parameters))
     a = parameters[:, 0]
-    size, mean = size_and_mean(parameters)
-    inside = _among_positive(a, level)
-    positive = 1 + negative_binomial.quantile(inside, size, size / (size + mean))
-    return np.where(level <= 1 - expit(a), 0.0, positive)
+    some = levels > 1 - expit(a)
+    inside = _among_positive(a[some], levels[some])
+    size, mean = size_and_mean(parameters[some])
+    quantile = np.zeros(len(parameters))
+    quantile[some] = 1 + negative_binomial_quantile(inside, size, mean)
+    return quantile
 
 
 def sum_quantile(parameters: Floats, level: float | Floats, scale: Scale) -> Floats:

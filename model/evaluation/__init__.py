@@ -1,5 +1,7 @@
 """Metrics and the report of a trained model."""
 
+from model.evaluation.drift import FeatureSummary, stability_index
+from model.evaluation.live import LiveScore, Outturn
 from model.evaluation.report import (
     ColdReport,
     Edge,
@@ -14,10 +16,14 @@ from model.evaluation.report import (
 __all__ = [
     "ColdReport",
     "Edge",
+    "FeatureSummary",
     "JointReport",
+    "LiveScore",
+    "Outturn",
     "ReliabilityBin",
     "Report",
     "Score",
     "TaskGraph",
     "TaskReport",
+    "stability_index",
 ]

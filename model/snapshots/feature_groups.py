@@ -26,6 +26,7 @@ from model.tasks import EntityKind
 
 ATTRIBUTES = "attributes"
 STATISTICS = "column_statistics"
+CALENDAR = "calendar"
 SEQUENCE = "last_events"
 ITEM = "item_identity"
 _OF_MEASURE = {
@@ -51,7 +52,7 @@ def group_of(formula: Formula) -> str:
         case Attribute():
             return ATTRIBUTES
         case OfCutoff():
-            return "calendar"
+            return CALENDAR
         case Share(histogram=Histogram(by="attribute")):
             return "affinities"
         case Share():

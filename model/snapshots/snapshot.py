@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import Config
+from model.snapshots import read_rows
 from model.snapshots.fold_parts import FoldPart
 from model.snapshots.history import Rows
 from model.snapshots.inputs import Inputs
@@ -87,13 +88,13 @@ def take_snapshot(
 
 
 def labels_of(
-    reader: SnapshotReader, entity: EntityKind, inputs: Inputs, label_end_us: int
+    reader: SnapshotReader, entity: EntityKind, rows: Inputs | read_rows.Rows, label_end_us: int
 ) -> Labels:
     """The labels of some rows."""
-    asked = Asked(entity, inputs.users, inputs.items, inputs.cutoffs_us)
-    codes = {"user": inputs.users, "item": inputs.items}.get(entity)
+    asked = Asked(entity, rows.users, rows.items, rows.cutoffs_us)
+    codes = {"user": rows.users, "item": rows.items}.get(entity)
     if codes is None:
-        codes = reader.pair_index.codes(inputs.users, inputs.items)
+        codes = reader.pair_index.codes(rows.users, rows.items)
     outcomes = Outcomes(reader.history(entity).index, codes, asked)
     return Labels(outcomes, reader.choices_of(entity), reader.plan.classes, label_end_us)
 

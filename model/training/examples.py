@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.distributions import Group, Layout, Scale
+from model.evaluation.learned_units import in_learned_units
 from model.network import Batch, SomeTasks
 from model.snapshots import (
     Inputs,
@@ -25,8 +26,6 @@ from model.snapshots import (
 )
 from model.tasks import Task
 from model.training.compact_labels import CompactLabels
-
-_LOG_NO_EXPOSURE = -30.0
 
 
 @dataclass(frozen=True)
@@ -178,18 +177,7 @@ def _task_labels(
         return [_missing(piece, shape) for piece in labels.pieces(next(iter(labels)))]
 
     def as_taken(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        match group.likelihood:
-            case "periods":
-                return _period_label(values)
-            case "hurdle_log_normal":
-                return standardised_log(values, scales[task.name])
-            case "normal":
-                scale = scales[task.name]
-                return ((values - scale.location) / scale.scale).astype(np.float32)
-            case "hazard":
-                return values / np.float32(task.horizon_days)
-            case _:
-                return values
+        return in_learned_units(task, group.likelihood, values, scales.get(task.name, Scale()))
 
     return [
         replace(piece, usual=as_taken(piece.usual), values=as_taken(piece.values))
@@ -201,19 +189,3 @@ def _missing(piece: Piece, shape: tuple[int, ...]) -> Piece:
     usual = np.full(shape, np.nan, dtype=np.float32)
     empty = np.zeros((0, *shape), dtype=np.float32)
     return Piece(piece.length, usual, piece.rows[:0], empty)
-
-
-def standardised_log(amounts: NDArray[np.float32], scale: Scale) -> NDArray[np.float32]:
-    """(log amount - location) / scale, -inf for nothing, NaN stays."""
-    with np.errstate(divide="ignore"):
-        standardised = (np.log(amounts) - scale.location) / scale.scale
-    return standardised.astype(np.float32)
-
-
-def _period_label(sales_and_exposure: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(..., 2, K) shares of the sales, and log of the exposure."""
-    amounts, exposure = np.moveaxis(sales_and_exposure, -2, 0)
-    shares = amounts / amounts.sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        log_exposure = np.maximum(np.log(exposure), _LOG_NO_EXPOSURE)
-    return np.stack([shares, log_exposure], axis=-2).astype(np.float32)

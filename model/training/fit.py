@@ -36,6 +36,7 @@ from model.training.pruning import without_self_supervision
 from model.training.resumption import Resumption
 from model.training.selection import sources_of
 from model.training.self_supervision import is_self_supervised
+from model.training.summaries import feature_summaries
 
 MIN_EVENTS = 100
 _STAGES = {"snapshots": (0.0, 0.1), "training": (0.1, 0.9), "testing": (0.9, 1.0)}
@@ -135,6 +136,7 @@ def _final(
         outlooks=_served_outlooks(learned, prepared),
         report=_report(learned, results, prepared, serving, epochs, resumption.elapsed_s),
         task_graph=_task_graph(learned, results),
+        feature_summaries=feature_summaries(prepared),
         least_amounts=least_amounts(prepared.reader.choices, learned),
         implied=tuple(
             pair
