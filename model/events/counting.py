@@ -49,13 +49,28 @@ def moved(column: NDArray[Scalar], to: NDArray[np.int64], slots: int) -> NDArray
     return in_slots
 
 
-def counted_events(codes: NDArray[np.integer[Any]], entities: int) -> NDArray[np.int64]:
-    """(entities,) how many rows each has; `codes` are -1 for none."""
-    if COMPILED:
-        counts = np.zeros(entities, dtype=np.int64)
-        _count(np.asarray(codes), counts)
-        return counts
-    return np.bincount(codes[codes >= 0], minlength=entities).astype(np.int64)
+def rows_in_order(
+    codes: NDArray[np.integer[Any]], entities: int
+) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
+    """The rows of the first entity, of the second and so on; ascending in each.
+
+    Args:
+        codes: (rows,) entity of each row, -1 for none.
+        entities: how many there are.
+
+    Returns:
+        offsets (entities + 1,) of the entities' slots, and the row of each slot.
+    """
+    offsets = np.zeros(entities + 1, dtype=np.int64)
+    if not COMPILED:
+        present = np.flatnonzero(codes >= 0)
+        np.cumsum(np.bincount(codes[present], minlength=entities), out=offsets[1:])
+        return offsets, present[np.argsort(codes[present], kind="stable")]
+    _count(np.asarray(codes), offsets[1:])
+    np.cumsum(offsets, out=offsets)
+    rows = np.empty(offsets[-1], dtype=np.int32 if len(codes) < 2**31 else np.int64)
+    _put_rows(np.asarray(codes), offsets[:-1].copy(), rows)
+    return offsets, rows
 
 
 @compiled
@@ -65,48 +80,14 @@ def _count(codes: NDArray[np.integer[Any]], counts: NDArray[np.int64]) -> None:
             counts[codes[row]] += 1
 
 
-def grouped(
-    codes: NDArray[np.integer[Any]],
-    counts: NDArray[np.int64],
-    group_of: NDArray[np.int64],
-    groups: int,
-) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
-    """The rows of each group of entities.
-
-    Args:
-        codes: (rows,) entity of each row, -1 for none.
-        counts: (entities,) from `counted_events`.
-        group_of: (entities,)
-        groups: how many there are.
-
-    Returns:
-        offsets (groups + 1,), and the rows of the first group, of the second and so on; ascending
-        in each.
-    """
-    offsets = np.zeros(groups + 1, dtype=np.int64)
-    np.add.at(offsets, group_of + 1, counts)
-    np.cumsum(offsets, out=offsets)
-    if COMPILED:
-        narrow = np.int32 if len(codes) < 2**31 else np.int64
-        rows: NDArray[np.integer[Any]] = np.empty(offsets[-1], dtype=narrow)
-        _group(np.asarray(codes), group_of, offsets[:-1].copy(), rows)
-        return offsets, rows
-    present = np.flatnonzero(codes >= 0)
-    return offsets, present[np.argsort(group_of[codes[present]], kind="stable")]
-
-
 @compiled
-def _group(
-    codes: NDArray[np.integer[Any]],
-    group_of: NDArray[np.int64],
-    free: NDArray[np.int64],
-    rows: NDArray[np.integer[Any]],
+def _put_rows(
+    codes: NDArray[np.integer[Any]], free: NDArray[np.int64], rows: NDArray[np.integer[Any]]
 ) -> None:
     for row in range(len(codes)):
         if codes[row] >= 0:
-            group = group_of[codes[row]]
-            rows[free[group]] = row
-            free[group] += 1
+            rows[free[codes[row]]] = row
+            free[codes[row]] += 1
 
 
 @compiled

@@ -1,11 +1,11 @@
-"""Events that lie side by side, so that those of some entities are picked without an index of all.
+"""Events that lie side by side, so that those of some entities are read without an index of all.
 
 In columns every value of an event is in a cache line of its own; here all of them are in one or
-two. What is picked is brought to its slots as it lies and then unpacked, block by block, so that
-only the first look at an event goes to memory.
+two. An index of packed events knows of each slot which event it has, and makes the columns of a
+stretch of entities when it is asked for them.
 """
 
-# N = events, n = picked events, C = entities of a block
+# N = events, E = entities, S = slots, s = slots of a stretch
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.compiled import COMPILED, compiled
 from model.events.calendar import LocalClock
-from model.events.counting import destinations
+from model.events.counting import rows_in_order
 from model.events.index import EntityEvents
 
 PACKED_EVENT = np.dtype(
@@ -34,7 +34,6 @@ PACKED_EVENT = np.dtype(
 """The columns of a log, without room between them."""
 
 Packed = NDArray[np.void]
-_VALUES = ("event_type", "units", "price_cents", "value_cents")
 
 
 @dataclass(frozen=True)
@@ -44,59 +43,84 @@ class PackedEvents:
     events_N: Packed
     clock: LocalClock
 
-    def of_entities(
-        self,
-        entity: Literal["user", "item"],
-        first: int,
-        counts_C: NDArray[np.int64],
-        rows: NDArray[np.integer[Any]],
-    ) -> EntityEvents:
-        """The index of some entities whose codes follow each other.
+    def index(self, entity: Literal["user", "item"], entities: int) -> PackedIndex:
+        """The events of each user or of each item."""
+        return PackedIndex(self, entity, *rows_in_order(self.events_N[entity], entities))
 
-        Args:
-            entity: the kind.
-            first: the first of them.
-            counts_C: how many events each has.
-            rows: (n,) where their events are, ascending.
-        """
-        offsets = np.zeros(len(counts_C) + 1, dtype=np.int64)
-        np.cumsum(counts_C, out=offsets[1:])
-        slots = np.empty(len(rows), dtype=PACKED_EVENT)
-        rows_of_slots = np.empty_like(rows)
-        if COMPILED:
-            free = offsets[:-1].copy()
-            _place(self.events_N, rows, entity == "user", first, free, slots, rows_of_slots)
-        else:
-            found = self.events_N[rows]
-            _, to = destinations(found[entity] - first, len(counts_C))
-            slots[to], rows_of_slots[to] = found, rows
-        time_us = np.ascontiguousarray(slots["time_us"])
-        columns = {name: np.ascontiguousarray(slots[name]) for name in _VALUES}
+
+@dataclass(frozen=True)
+class PackedIndex:
+    """Entity e owns the slots from `offsets[e]` up to `offsets[e + 1]`.
+
+    Attributes:
+        packed: the events.
+        entity: what the entities are.
+        offsets: (E + 1,)
+        rows: (S,) the event's row in the log.
+    """
+
+    packed: PackedEvents
+    entity: Literal["user", "item"]
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.integer[Any]]
+
+    def stretch(self, first: int, stop: int) -> EntityEvents:
+        """See `EntityEvents.stretch`; the columns are made here."""
+        offsets = self.offsets[first : stop + 1]
+        rows = self.rows[offsets[0] : offsets[-1]]
+        counterpart = "item" if self.entity == "user" else "user"
+        columns = _columns(self.packed.events_N, rows, counterpart)
         return EntityEvents(
-            offsets=offsets,
+            offsets=offsets - offsets[0],
             first=first,
-            rows=rows_of_slots,
-            time_us=time_us,
-            counterpart=np.ascontiguousarray(slots["item" if entity == "user" else "user"]),
-            local_minute=self.clock.minutes(time_us),
+            rows=rows,
+            local_minute=self.packed.clock.minutes(columns["time_us"]),
             **columns,
         )
 
 
+_NAMES = ("time_us", "event_type", "units", "price_cents", "value_cents")
+
+
+def _columns(events_N: Packed, rows_s: NDArray[Any], counterpart: str) -> dict[str, NDArray[Any]]:
+    """The columns of an index."""
+    if not COMPILED:
+        found = events_N[rows_s]
+        names = {name: name for name in _NAMES} | {"counterpart": counterpart}
+        return {name: np.ascontiguousarray(found[field]) for name, field in names.items()}
+    columns = {name: np.empty(len(rows_s), dtype=PACKED_EVENT[name]) for name in _NAMES}
+    columns["counterpart"] = np.empty(len(rows_s), dtype=np.int32)
+    _unpack(
+        events_N,
+        rows_s,
+        counterpart == "item",
+        columns["time_us"],
+        columns["counterpart"],
+        columns["event_type"],
+        columns["units"],
+        columns["price_cents"],
+        columns["value_cents"],
+    )
+    return columns
+
+
 @compiled
-def _place(
+def _unpack(
     events_N: Packed,
-    rows: NDArray[np.integer[Any]],
-    is_user: bool,
-    first: int,
-    free_C: NDArray[np.int64],
-    slots: Packed,
-    rows_of_slots: NDArray[np.integer[Any]],
+    rows_s: NDArray[Any],
+    is_item: bool,
+    time_us_s: NDArray[np.int64],
+    counterpart_s: NDArray[np.int32],
+    event_type_s: NDArray[np.int16],
+    units_s: NDArray[np.float64],
+    price_cents_s: NDArray[np.int64],
+    value_cents_s: NDArray[np.int64],
 ) -> None:
-    for n in range(len(rows)):
-        event: Any = events_N[rows[n]]
-        entity = (event.user if is_user else event.item) - first
-        slot = free_C[entity]
-        free_C[entity] = slot + 1
-        slots[slot] = event
-        rows_of_slots[slot] = rows[n]
+    for slot in range(len(rows_s)):
+        event: Any = events_N[rows_s[slot]]
+        time_us_s[slot] = event.time_us
+        counterpart_s[slot] = event.item if is_item else event.user
+        event_type_s[slot] = event.event_type
+        units_s[slot] = event.units
+        price_cents_s[slot] = event.price_cents
+        value_cents_s[slot] = event.value_cents

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.events import EntityEvents, EventLog
-from model.events.counting import counted_events, grouped
-from model.events.packed import PackedEvents
+from model.events.packed import PackedIndex
 from model.snapshots.features import SnapshotPlan
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.snapshot import Snapshot, labels_of
@@ -28,8 +27,6 @@ from model.tasks import Task
 EVENTS_AT_ONCE = 1 << 17
 _EVENTS_PER_ROW = 16
 """A row takes about as much memory as so many events."""
-
-Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,17 @@ class Stream:
         """
         if not len(self.log):
             return
-        counts = self._counts()
-        weights = counts + _EVENTS_PER_ROW * len(self.cutoffs_us)
+        index = self._index()
+        if len(index.offsets) == 1:
+            return
+        weights = np.diff(index.offsets) + _EVENTS_PER_ROW * len(self.cutoffs_us)
         block_of = (np.cumsum(weights) - weights) // events_at_once
+        starts = np.searchsorted(block_of, np.arange(int(block_of[-1]) + 2)).tolist()
         whole = SnapshotReader(self.log, self.plan)
-        work = (partial(self._block, whole, read) for read in self._parts(counts, block_of))
+        work = (
+            partial(self._block, whole, partial(index.stretch, first, stop))
+            for first, stop in pairwise(starts)
+        )
         if threads == 1:
             yield from (block() for block in work)
             return
@@ -91,38 +94,12 @@ class Stream:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _counts(self) -> Longs:
-        """(entities,) how many events each has."""
-        log = self.log
-        if self._packed is None:
-            return np.diff(self._index.offsets)
-        if self.entity == "user":
-            return counted_events(log.user, len(log.users))
-        return counted_events(log.item, len(log.items))
-
-    def _parts(self, counts: Longs, block_of: Longs) -> Iterator[Callable[[], EntityEvents]]:
-        """What reads the events of each block; to be called by whoever works on it."""
-        log = self.log
-        blocks = int(block_of[-1]) + 1 if len(block_of) else 0
-        starts = np.searchsorted(block_of, np.arange(blocks + 1)).tolist()
-        if self._packed is None:
-            for first, stop in pairwise(starts):
-                yield partial(self._index.stretch, first, stop)
-            return
-        codes = log.user if self.entity == "user" else log.item
-        offsets, rows = grouped(codes, counts, block_of, blocks)
-        for block, (first, stop) in enumerate(pairwise(starts)):
-            own = rows[offsets[block] : offsets[block + 1]]
-            yield partial(self._packed.of_entities, self.entity, first, counts[first:stop], own)
-
-    @property
-    def _packed(self) -> PackedEvents | None:
-        """The log, packed, unless it has its index anyway."""
-        return None if f"{self.entity}_events" in vars(self.log) else self.log.packed
-
-    @property
-    def _index(self) -> EntityEvents:
-        return self.log.user_events if self.entity == "user" else self.log.item_events
+    def _index(self) -> EntityEvents | PackedIndex:
+        """The events of each entity; of a packed log without an index nothing more is kept."""
+        log, of_user = self.log, self.entity == "user"
+        if log.packed is not None and f"{self.entity}_events" not in vars(log):
+            return log.packed.index(self.entity, len(log.users if of_user else log.items))
+        return log.user_events if of_user else log.item_events
 
     def _block(self, whole: SnapshotReader, events_of: Callable[[], EntityEvents]) -> Block:
         events = events_of()

@@ -20,18 +20,19 @@ def packed(log: EventLog) -> PackedEvents:
 
 @pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("zone", ["UTC", TIME_ZONE])
-def test_what_is_picked_is_a_stretch_of_the_index(
+def test_a_stretch_of_packed_events_is_one_of_the_index(
     zone: str, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.events.packed.COMPILED", is_compiled)
     log = random_log(4, zone)
-    sides = {"user": (log.user, log.user_events), "item": (log.item, log.item_events)}
-    for side, (codes, index) in sides.items():
-        expected = index.stretch(1, 4)
-        rows = np.flatnonzero((codes >= 1) & (codes < 4)).astype(index.rows.dtype)
-        found = packed(log).of_entities(side, 1, np.diff(expected.offsets), rows)  # type: ignore[arg-type]
+    monkeypatch.setattr("model.events.counting.COMPILED", is_compiled)
+    of_users = packed(log).index("user", len(log.users)), log.user_events
+    of_items = packed(log).index("item", len(log.items)), log.item_events
+    for index, whole in (of_users, of_items):
+        assert same(index.offsets, whole.offsets)
+        found, expected = index.stretch(1, 4), whole.stretch(1, 4)
         for name in ("offsets", *SLOT_COLUMNS):
-            assert same(getattr(found, name), getattr(expected, name)), name
+            assert np.array_equal(getattr(found, name), getattr(expected, name)), name
         assert found.first == expected.first == 1
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY
-from model.events.counting import counted_events, grouped
 from model.snapshots import PeriodLabels, SnapshotPlan, SnapshotReader
 from model.snapshots.snapshot import labels_of
 from model.snapshots.streaming import Stream
@@ -90,13 +89,3 @@ def test_only_the_chosen_features_are_read() -> None:
     all_numbers = SnapshotReader(stream.log, stream.plan).user_inputs(everyone, CUTOFFS_US[2])
     few = reader.user_inputs(everyone, CUTOFFS_US[2]).numbers
     assert same(few, all_numbers.numbers[:, [names.index(name) for name in kept]].copy())
-
-
-@pytest.mark.parametrize("is_compiled", [True, False])
-def test_rows_are_grouped_in_order(is_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.events.counting.COMPILED", is_compiled)
-    codes = np.array([2, -1, 0, 1, 2, 0, -1, 1], dtype=np.int32)
-    assert counted_events(codes, 4).tolist() == [2, 2, 2, 0]
-    offsets, rows = grouped(codes, np.array([2, 2, 2]), np.array([0, 0, 1]), groups=3)
-    assert offsets.tolist() == [0, 4, 6, 6]
-    assert rows.tolist() == [2, 3, 5, 7, 0, 4]
