@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,11 @@ from model.events.coded import CodedEvents, log_of_coded
 from model.snapshots import SnapshotPlan
 from model.snapshots.declarations import declared
 from model.snapshots.features import FeaturePlan
-from model.snapshots.streaming import Block, Stream
+from model.snapshots.streaming import Block, Stream, blocks_of
 from model.tasks import EntityKind
 
 THREADS = 2
+_SIDES: tuple[Literal["user", "item"], ...] = ("user", "item")
 _BATCH_ROWS = 1 << 17
 _BUFFER_BYTES = 1 << 18
 
@@ -33,10 +35,12 @@ def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
     log = read_log(path)
     plan = plan_of(log)
     moments = task.cutoffs_us(log.last_us, cutoffs)
-    for entity in task.ENTITIES:
-        tasks = [asked for asked in task.TASKS if asked.entity == entity]
-        stream = Stream(log, plan, entity, tasks, moments, log.last_us)
-        yield from map(_part, stream.blocks(threads=THREADS))
+    tasks = {
+        entity: [asked for asked in task.TASKS if asked.entity == entity]
+        for entity in task.ENTITIES
+    }
+    streams = [Stream(log, plan, entity, tasks[entity], moments, log.last_us) for entity in _SIDES]
+    yield from map(_part, blocks_of(streams, threads=THREADS))
 
 
 def read_log(path: Path) -> EventLog:

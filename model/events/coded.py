@@ -5,7 +5,9 @@ The log is packed, so that snapshots of many entities can be read without an ind
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,8 @@ from model.events.packed import PACKED_EVENT, Packed, PackedEvents
 
 _SURELY_ALLOWED = 0.99 * MAX_AMOUNT
 _EARLIEST_US = -(2**63)
+_WRITERS = 2
+"""Threads that write batches to their places, beside the one that makes batches."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def log_of_coded(
     event_types: Sequence[str],
     time_zone: str = "UTC",
 ) -> EventLog:
-    """Put the batches into one log; beside it, a batch at a time is in memory.
+    """Put the batches into one log; beside it, a few batches at a time are in memory.
 
     Args:
         batches: in the order of time, all together.
@@ -77,18 +81,21 @@ def log_of_coded(
     check_type_names(list(event_types))
     known = (len(users), len(items), len(event_types))
     events = np.empty(rows, dtype=PACKED_EVENT)
-    has_value = has_quantity = False
-    start = 0
-    for batch in batches:
-        newest_us = int(events["time_us"][start - 1]) if start else _EARLIEST_US
-        stop = start + len(batch)
-        told = _put(batch, events[start:stop], newest_us, known)
-        has_value |= told.has_value
-        has_quantity |= told.has_quantity
-        start = stop
+    told: list[_Told] = []
+    waiting: deque[Future[_Told]] = deque()
+    start, newest_us = 0, _EARLIEST_US
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for batch in filter(len, batches):
+            place = events[start : start + len(batch)]
+            waiting.append(pool.submit(_put, batch, place, newest_us, known))
+            start, newest_us = start + len(batch), int(batch.time_us[-1])
+            if len(waiting) > _WRITERS:
+                told.append(waiting.popleft().result())
+        told += [future.result() for future in waiting]
     if start != rows:
         raise InvalidEvents(f"the batches have {start} events, not {rows}")
-    _break_ties(events)
+    if any(batch.has_ties for batch in told):
+        _break_ties(events)
     columns = {name: events[name] for name in ROW_COLUMNS}
     first_us, last_us = (int(events["time_us"][n]) if rows else 0 for n in (0, -1))
     return EventLog(
@@ -96,8 +103,8 @@ def log_of_coded(
         items=items,
         event_types=tuple(event_types),
         time_zone=time_zone,
-        has_value=has_value,
-        has_quantity=has_quantity,
+        has_value=any(batch.has_value for batch in told),
+        has_quantity=any(batch.has_quantity for batch in told),
         has_time=True,
         columns={},
         packed=PackedEvents(events, LocalClock(first_us, last_us, time_zone)),
@@ -107,10 +114,11 @@ def log_of_coded(
 
 @dataclass(frozen=True)
 class _Told:
-    """What a batch gives of amounts."""
+    """What a batch has: amounts, perhaps several events at one moment."""
 
-    has_value: bool
-    has_quantity: bool
+    has_value: bool = False
+    has_quantity: bool = False
+    has_ties: bool = False
 
 
 def _put(batch: CodedEvents, events: Packed, newest_us: int, known: tuple[int, int, int]) -> _Told:
@@ -123,9 +131,9 @@ def _put(batch: CodedEvents, events: Packed, newest_us: int, known: tuple[int, i
         known: how many users, items and event types there are.
     """
     if len(events) != len(batch):  # more than was said
-        return _Told(has_value=False, has_quantity=False)
+        return _Told()
     if COMPILED:
-        is_right, has_value, has_quantity = _write(
+        is_right, *told = _write(
             batch.user,
             batch.item,
             batch.time_us,
@@ -137,7 +145,7 @@ def _put(batch: CodedEvents, events: Packed, newest_us: int, known: tuple[int, i
             events,
         )
         if is_right:
-            return _Told(bool(has_value), bool(has_quantity))
+            return _Told(*map(bool, told))
     _check_codes(batch, *known)
     _check_order(batch, newest_us)
     amounts = Amounts.of(batch.quantity, batch.price, np.full(len(batch), np.nan))
@@ -145,7 +153,7 @@ def _put(batch: CodedEvents, events: Packed, newest_us: int, known: tuple[int, i
         events[name] = getattr(batch, name)
     for name in ("units", "price_cents", "value_cents"):
         events[name] = getattr(amounts, name)
-    return _Told(amounts.has_value, amounts.has_quantity)
+    return _Told(amounts.has_value, amounts.has_quantity, has_ties=True)
 
 
 @compiled
@@ -159,12 +167,12 @@ def _write(
     newest_us: int,
     known: tuple[int, int, int],
     events: Packed,
-) -> tuple[bool, bool, bool]:
+) -> tuple[bool, bool, bool, bool]:
     """Says whether nothing is wrong; what is, is looked for without hurry.
 
     The amounts are those of `Amounts.of`.
     """
-    has_value = has_quantity = False
+    has_value = has_quantity = has_ties = False
     for n in range(len(time_us)):
         units, cents, value_cents = 1.0, -1.0, 0.0
         if not np.isnan(quantity[n]):
@@ -182,7 +190,8 @@ def _write(
         )
         is_late = time_us[n] < newest_us
         if not is_known or is_late or largest > _SURELY_ALLOWED or (user[n] < 0 and item[n] < 0):
-            return False, False, False
+            return False, False, False, False
+        has_ties |= time_us[n] == newest_us
         newest_us = time_us[n]
         event: Any = events[n]
         event.user = user[n]
@@ -192,7 +201,7 @@ def _write(
         event.units = units
         event.price_cents = np.int64(cents)
         event.value_cents = np.int64(value_cents)
-    return True, has_value, has_quantity
+    return True, has_value, has_quantity, has_ties
 
 
 def _break_ties(events: Packed) -> None:

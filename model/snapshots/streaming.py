@@ -24,7 +24,7 @@ from model.snapshots.reader import SnapshotReader
 from model.snapshots.snapshot import Snapshot, labels_of
 from model.tasks import Task
 
-EVENTS_AT_ONCE = 1 << 17
+EVENTS_AT_ONCE = 1 << 18
 _EVENTS_PER_ROW = 16
 """A row takes about as much memory as so many events."""
 
@@ -63,38 +63,23 @@ class Stream:
     label_end_us: int
 
     def blocks(self, events_at_once: int = EVENTS_AT_ONCE, threads: int = 1) -> Iterator[Block]:
-        """All entities at the cutoffs that they have events before.
+        """All entities at the cutoffs that they have events before; see `blocks_of`."""
+        return blocks_of([self], events_at_once, threads)
 
-        Args:
-            events_at_once: bounds the memory of a block; an entity is never cut.
-            threads: so many blocks are worked on at a time; one more is in memory.
-        """
-        if not len(self.log):
-            return
-        index = self._index()
-        if len(index.offsets) == 1:
+    def work(
+        self, index: EntityEvents | PackedIndex, events_at_once: int
+    ) -> Iterator[Callable[[], Block]]:
+        """What makes each block."""
+        if not len(self.log) or len(index.offsets) == 1:
             return
         weights = np.diff(index.offsets) + _EVENTS_PER_ROW * len(self.cutoffs_us)
         block_of = (np.cumsum(weights) - weights) // events_at_once
         starts = np.searchsorted(block_of, np.arange(int(block_of[-1]) + 2)).tolist()
         whole = SnapshotReader(self.log, self.plan)
-        work = (
-            partial(self._block, whole, partial(index.stretch, first, stop))
-            for first, stop in pairwise(starts)
-        )
-        if threads == 1:
-            yield from (block() for block in work)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: deque[Future[Block]] = deque()
-            for block in work:
-                if len(waiting) > threads:  # one waits while another is looked at
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(block))
-            while waiting:
-                yield waiting.popleft().result()
+        for first, stop in pairwise(starts):
+            yield partial(self._block, whole, partial(index.stretch, first, stop))
 
-    def _index(self) -> EntityEvents | PackedIndex:
+    def index(self) -> EntityEvents | PackedIndex:
         """The events of each entity; of a packed log without an index nothing more is kept."""
         log, of_user = self.log, self.entity == "user"
         if log.packed is not None and f"{self.entity}_events" not in vars(log):
@@ -118,3 +103,29 @@ class Stream:
             weights=np.ones(len(inputs), dtype=np.float32),
         )
         return Block(snapshot, reader.arrays(inputs))
+
+
+def blocks_of(
+    streams: Sequence[Stream], events_at_once: int = EVENTS_AT_ONCE, threads: int = 1
+) -> Iterator[Block]:
+    """The blocks of each stream: all entities at the cutoffs that they have events before.
+
+    Args:
+        streams: one after the other; their indices are made at the same time.
+        events_at_once: bounds the memory of a block; an entity is never cut.
+        threads: so many blocks are worked on at a time; one more is in memory.
+    """
+    if threads == 1:
+        for stream in streams:
+            yield from (block() for block in stream.work(stream.index(), events_at_once))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        indices = [pool.submit(stream.index) for stream in streams]
+        waiting: deque[Future[Block]] = deque()
+        for stream, index in zip(streams, indices, strict=True):
+            for block in stream.work(index.result(), events_at_once):
+                if len(waiting) > threads:  # one waits while another is looked at
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(block))
+        while waiting:
+            yield waiting.popleft().result()
