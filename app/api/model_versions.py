@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import DatasetName, ReadSession
+from app.api.moments import cutoff_shown
 from app.api.pagination import Page, Pagination
 from app.db.tables import ModelVersion
 from app.domain import model_versions
@@ -29,7 +30,9 @@ class TrainedModel(BaseModel):
     number: int = Field(description="counts up per dataset")
     aliases: list[str] = Field(description="what points to it", examples=[["champion"]])
     tasks: list[Task] = Field(description="what it predicts, as declared when it was trained")
-    cutoff_at: datetime = Field(description="up to when it knows the log")
+    cutoff_at: datetime | None = Field(
+        description="up to when it knows the log; null for a log without times"
+    )
     dataset_revision: int = Field(description="of the data that it has learned from")
     predictions_removed_at: datetime | None = Field(
         description="since then it ranks nobody any more, but answers entity by entity"
@@ -85,7 +88,7 @@ def _shown(version: ModelVersion, names: Sequence[str]) -> TrainedModel:
         number=version.number,
         aliases=list(names),
         tasks=list(model_versions.trained_tasks(version).values()),
-        cutoff_at=version.cutoff_at,
+        cutoff_at=cutoff_shown(version.cutoff_at),
         dataset_revision=version.dataset_revision,
         predictions_removed_at=version.predictions_removed_at,
         training_job=version.job_id,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from app.api.conditional_schemas import JointPrediction, PredictionExplanation, StatedRequest
+from app.api.moments import cutoff_shown
 from app.domain.stored_predictions import Answer
 from model.tasks import EntityKind, PeriodName, Task
 
@@ -50,8 +51,9 @@ class _Answered(BaseModel):
     user: str | None = Field(description="id; null for an item")
     item: str | None = Field(description="id; null for a user")
     model_version: int = Field(description="which version answers")
-    cutoff_at: datetime = Field(
-        description="when the prediction was made: events after this were not looked at"
+    cutoff_at: datetime | None = Field(
+        description="when the prediction was made: events after this were not looked at; null for "
+        "a log without times"
     )
     cold_start: bool = Field(
         description="nothing had happened to the entity by then: the answer is the average one"
@@ -239,7 +241,7 @@ def shown(answer: Answer, task: Task, version: int, cutoff_at: datetime) -> Pred
             "user": entity_id if task.entity != "item" else None,
             "item": {"user": None, "item": entity_id, "pair": item_id}[task.entity],
             "model_version": version,
-            "cutoff_at": cutoff_at,
+            "cutoff_at": cutoff_shown(cutoff_at),
             "cold_start": answer.cold_start,
             "point": answer.point,
         }

@@ -140,7 +140,7 @@ async def _best_items(
         lambda answer: [
             basis.model.number,
             asked.order,
-            basis.cutoff_at if basis.dataset.log.base.has_time else "",
+            basis.cutoff_at or "",
             answer.point,
             answer.entity.item_id,
         ],

@@ -68,9 +68,9 @@ class Basis:
     cutoff_us: int
 
     @property
-    def cutoff_at(self) -> str:
-        """The cutoff in RFC 3339."""
-        return shown_time(self.cutoff_us)
+    def cutoff_at(self) -> str | None:
+        """The cutoff in RFC 3339; None in a log without times."""
+        return shown_time(self.cutoff_us) if self.dataset.log.base.has_time else None
 
 
 def answer(basis: Basis, question: Question) -> Iterator[Predictions]:

@@ -53,7 +53,9 @@ class TaskReport(_Reported):
 
     task: Task
     served: Source = Field(description="what answers: the model, or a baseline that was better")
-    test_at: datetime = Field(description="the cutoff that was tested at")
+    test_at: datetime | None = Field(
+        description="the cutoff that was tested at; null in a log without times"
+    )
     test_rows: int
     observed_mean: float | None = Field(
         description="mean of the test labels: a rate (of times that any came), a mean count, sum "

@@ -51,7 +51,7 @@ def moved(column: NDArray[Scalar], to: NDArray[np.int64], slots: int) -> NDArray
 
 def rows_in_order(
     codes: NDArray[np.integer[Any]], entities: int
-) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32] | NDArray[np.int64]]:
     """The rows of the first entity, of the second and so on; ascending in each.
 
     Args:

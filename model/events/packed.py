@@ -62,7 +62,7 @@ class PackedIndex:
     packed: PackedEvents
     entity: Literal["user", "item"]
     offsets: NDArray[np.int64]
-    rows: NDArray[np.integer[Any]]
+    rows: NDArray[np.int32] | NDArray[np.int64]
 
     def stretch(self, first: int, stop: int) -> EntityEvents:
         """See `EntityEvents.stretch`; the columns are made here."""

@@ -35,7 +35,7 @@ from model.snapshots.transforms import Transform
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 19
 """Of totals at a time: they stay in the processor's cache while they are read."""
 
 

@@ -44,14 +44,6 @@ class History:
         closes_us = rows.cutoff_us + int(ahead_days * MICROSECONDS_PER_DAY)
         return self.index.position(rows.entities, closes_us)
 
-    def is_type(self, event_type: str) -> NDArray[np.bool_]:
-        """Which slots are of this type."""
-        types = self.log.event_types
-        if event_type not in types:
-            return np.zeros(len(self.index.time_us), dtype=bool)
-        chosen: NDArray[np.bool_] = self.index.event_type == types.index(event_type)
-        return chosen
-
     def counterparts(self, slots: NDArray[np.integer[Any]]) -> Ints:
         """Whom the entity met in these slots, -1 for nobody."""
         met: Ints = self.index.counterpart[slots].astype(np.int64)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS, EventLog, exposure_hours
+from model.snapshots.choices import Places
 from model.snapshots.history import History
 from model.snapshots.inputs import Inputs
 from model.snapshots.seasons import Season, period_sales
@@ -84,13 +85,21 @@ def _share_seen(
     return np.divide(seen, whole, out=np.zeros_like(seen), where=whole > 0)
 
 
-def shop_shares(history: History, season: Season, until_us: int) -> NDArray[np.float64]:
+def shop_shares(
+    history: History, choice: Places, season: Season, until_us: int
+) -> NDArray[np.float64]:
     """(periods,) the season of all entities together up to a time, per hour of the period.
 
     A period that the log has not shown yet gets the mean.
+
+    Args:
+        history: whose slots are looked at.
+        choice: the slots of the sales that the task looks at: its conditions hold here too.
+        season: which periods, and what is counted.
+        until_us: no event after it is looked at.
     """
     log = history.log
-    sales = period_sales(history, season, log.first_us - 1, until_us)
+    sales = period_sales(history, choice, season, log.first_us - 1, until_us)
     seen = exposure_hours(log.first_us, until_us, season.period, log.time_zone)
     cycle = exposure_hours(until_us - _YEAR_US, until_us, season.period, log.time_zone)
     # A period seen for less than a tenth is as good as not seen.

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from model.events import PERIOD_LABELS, period_codes
+from model.snapshots.choices import Places
 from model.snapshots.formulas import Histogram
 from model.snapshots.history import Floats, History
 from model.tasks import PeakPeriod, PeriodName
@@ -39,14 +40,23 @@ class Season(BaseModel):
         return f"{self.event_type}_{self.of}_{self.period}_{label}"
 
 
-def period_sales(history: History, season: Season, after_us: int, until_us: int) -> Floats:
+def period_sales(
+    history: History, sold: Places, season: Season, after_us: int, until_us: int
+) -> Floats:
     """(periods,) what all entities together sold in `(after, until]`, in events or units.
 
     Units below zero (returns booked under the same type) count as none.
+
+    Args:
+        history: whose slots are looked at.
+        sold: the slots that a target looks at.
+        season: which periods, and what is counted.
+        after_us: start.
+        until_us: end.
     """
     index = history.index
-    is_inside = (index.time_us > after_us) & (index.time_us <= until_us)
-    chosen = np.flatnonzero(is_inside & history.is_type(season.event_type))
+    time_us = index.time_us[sold]
+    chosen = sold[(time_us > after_us) & (time_us <= until_us)]
     codes = period_codes(index.time_us[chosen], season.period, history.log.time_zone)
     amounts = np.maximum(index.units[chosen], 0) if season.of == "units" else np.ones(len(chosen))
     periods = len(PERIOD_LABELS[season.period])

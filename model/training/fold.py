@@ -178,6 +178,7 @@ def _reports(
                 baselines,
                 config.bootstrap,
                 rng,
+                has_time=prepared.reader.log.has_time,
             )
             if report is not None:
                 found[task.name] = report

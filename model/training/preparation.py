@@ -225,7 +225,8 @@ def _fit_seasonal(
     """The seasonal naive forecast with the strength that makes the training labels most likely."""
     assert isinstance(task.target, PeakPeriod)
     season = Season.of_target(task.target)
-    shares = shop_shares(reader.history(task.entity), season, part.label_end_us)
+    sold = reader.choices_of(task.entity).places(task.target.event_type, task.target.where)
+    shares = shop_shares(reader.history(task.entity), sold, season, part.label_end_us)
     columns = [feature.name for feature in reader.features(task.entity)]
     (group,) = layout.part([layout.position(task.name)]).groups
     labels = group_labels(snapshot, group, {}).dense(np.arange(len(snapshot)))

@@ -30,6 +30,8 @@ def report_task(
     baselines: Baselines,
     resamples: int,
     rng: np.random.Generator,
+    *,
+    has_time: bool = True,
 ) -> TaskReport | None:
     """One task's report, None where the test rows have no label."""
     by_source: dict[Source, tuple[Distribution, Floats]] = {}
@@ -63,7 +65,7 @@ def report_task(
     return TaskReport(
         task=task,
         served=serving.source,
-        test_at=to_datetime(int(examples.inputs.cutoffs_us.max())),
+        test_at=to_datetime(int(examples.inputs.cutoffs_us.max())) if has_time else None,
         test_rows=len(known),
         observed_mean=observed_mean(served, outcome, weights),
         scores=scores,

@@ -60,13 +60,16 @@ def test_a_table_of_interactions_is_learned(client: TestClient, worker: None) ->
     assert (job["state"], job["error"]) == ("succeeded", None)
     version = client.get("/v1/datasets/shop/model-versions/1").json()
     assert set(version["report"]["tasks"]) == {"user_does", "pair_does"}
+    assert version["cutoff_at"] is None  # there is no time that it could be of
+    assert {told["test_at"] for told in version["report"]["tasks"].values()} == {None}
     one = client.get("/v1/datasets/shop/tasks/user_does/predictions/U1").json()
-    assert one["kind"] == "column"
+    assert (one["kind"], one["cutoff_at"]) == ("column", None)
     assert one["best"] in KINDS
     assert sum(one["probabilities"].values()) == pytest.approx(1)
     pairs = [{"user": "U1", "item": f"I{number}"} for number in range(30)]
     asked = {"tasks": ["pair_does"], "pairs": pairs}
     several = client.post("/v1/datasets/shop/predictions", json=asked)
     assert several.status_code == 200, several.text
+    assert {answer["cutoff_at"] for answer in several.json()["predictions"]} == {None}
     assert len(several.json()["predictions"]) == len(pairs)  # whether the two have met or not
     assert {answer["best"] for answer in several.json()["predictions"]} <= set(KINDS)

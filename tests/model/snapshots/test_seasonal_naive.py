@@ -11,7 +11,8 @@ from model.tasks import PeakPeriod, Task
 
 YEAR_DAYS = 365
 SEASON = Season(period="month_of_year", event_type="purchase", of="units")
-TASK = Task(name="best", entity="item", target=PeakPeriod(event_type="purchase"))
+TARGET = PeakPeriod(event_type="purchase")
+TASK = Task(name="best", entity="item", target=TARGET)
 
 
 def reader_of(events: pd.DataFrame) -> SnapshotReader:
@@ -31,12 +32,17 @@ def daily(days: int, **items: float) -> pd.DataFrame:
     return pd.concat(frames)
 
 
+def shares_of(reader: SnapshotReader, until_us: int, target: PeakPeriod = TARGET) -> np.ndarray:
+    sold = reader.choices_of("item").places(target.event_type, target.where)
+    return shop_shares(reader.items, sold, SEASON, until_us)
+
+
 def forecast(reader: SnapshotReader, cutoff: str, strength: float) -> pd.DataFrame:
     """(items, months) shares."""
     cutoff_us = int(pd.Timestamp(cutoff, tz="UTC").timestamp()) * 1_000_000
     inputs = reader.item_inputs(np.arange(len(reader.log.items)), cutoff_us)
     names = [feature.name for feature in reader.features("item")]
-    shares = shop_shares(reader.items, SEASON, cutoff_us)
+    shares = shares_of(reader, cutoff_us)
     naive = SeasonalNaive(season=SEASON, shop_shares=tuple(shares), strength=strength)
     found = np.exp(naive.log_shares(inputs, names, reader.log))
     return pd.DataFrame(found, index=reader.log.items.ids, columns=range(1, 13))
@@ -72,11 +78,22 @@ def test_the_shops_season_looks_at_no_later_event() -> None:
     events = daily(2 * YEAR_DAYS, warm=10.0, flat=1.0)
     until_us = int(pd.Timestamp("2023-06-01", tz="UTC").timestamp()) * 1_000_000
     later = events["time"] > pd.Timestamp("2023-06-01", tz="UTC")
-    first = shop_shares(reader_of(events).items, SEASON, until_us)
+    first = shares_of(reader_of(events), until_us)
     changed = events.assign(quantity=events["quantity"].where(~later, 99.0))
-    assert np.array_equal(first, shop_shares(reader_of(changed).items, SEASON, until_us))
+    assert np.array_equal(first, shares_of(reader_of(changed), until_us))
     assert first.sum() == pytest.approx(1)
     assert int(first.argmax()) == 6
+
+
+def test_the_season_of_a_target_with_conditions_is_of_the_sales_that_they_choose() -> None:
+    events = daily(2 * YEAR_DAYS, warm=10.0, flat=1.0).assign(event_type="purchase", user="a")
+    items = pd.DataFrame({"item": ["warm", "flat"], "kind": ["summer", "all year"]})
+    log = EventLog.from_frames(events, items=items)
+    reader = SnapshotReader(log, SnapshotPlan.from_log(log, [TASK], Config(), log.last_us))
+    even = {"attribute": "item.kind", "value": "all year"}
+    target = PeakPeriod.model_validate({"event_type": "purchase", "where": [even]})
+    assert int(shares_of(reader, log.last_us).argmax()) == 6
+    np.testing.assert_allclose(shares_of(reader, log.last_us, target), 1 / 12, rtol=0.1)
 
 
 def test_rows_at_many_cutoffs_are_each_read_at_theirs() -> None:
