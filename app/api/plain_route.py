@@ -1,18 +1,23 @@
-"""The way of single predictions past everything that they do not need.
+"""The way of predictions past everything that they do not need.
 
 Most requests for a prediction have nothing to check but three names in the path. They are answered
-here, without the framework's parsing of parameters; whatever is out of the ordinary (a query, an
-odd id) goes on to the route of the same operation, which checks, refuses and documents. Middleware
-and the rendering of errors are the application's for both.
+here, without the framework's parsing of parameters. A batch is read and checked in a thread, so
+that single predictions go on meanwhile. Whatever is out of the ordinary (a query, an odd id, a body
+that is not as it should be) goes on to the route of the same operation, which checks, refuses and
+documents. Middleware and the rendering of errors are the application's for both.
 """
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+import orjson
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Match, Router
+from starlette.types import Message, Receive, Scope, Send
 
 from app.api.predicting import Predicting
-from app.api.prediction_schemas import LONGEST_ID
+from app.api.prediction_schemas import LONGEST_ID, PredictionRequest
+from app.api.predictions import answered
 from app.domain.model_versions import CHAMPION
 
 _PARTS = 8
@@ -54,3 +59,65 @@ class PlainPredictionRoute(BaseRoute):
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+
+class PlainBatchRoute(BaseRoute):
+    """Answers `POST .../predictions` without a query.
+
+    Args:
+        predicting: answers.
+        router: where a request goes that is out of the ordinary.
+    """
+
+    def __init__(self, predicting: Predicting, router: Router) -> None:
+        self._predicting = predicting
+        self._router = router
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the request is one of those."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["query_string"]:
+            return Match.NONE, {}
+        parts = scope["path"].split("/")
+        is_ours = len(parts) == 5 and parts[1:3] == ["v1", "datasets"] and parts[4] == "predictions"
+        is_plain = is_ours and parts[3] and "\0" not in parts[3] and not scope.get("root_path")
+        if not is_plain or _PASSED_ON in scope:
+            return Match.NONE, {}
+        return Match.FULL, {"asked": parts[3]}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it."""
+        request = Request(scope, receive)
+        content = await request.body()
+        said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = None
+        if said == "application/json":
+            body = await self._predicting.in_batch(lambda: _checked(content))
+        if body is None:
+            await self._router.app({**scope, _PASSED_ON: True}, _again(content, receive), send)
+            return
+        accept = request.headers.get("accept")
+        response = await answered(self._predicting, scope["asked"], body, accept=accept)
+        await response(scope, receive, send)
+
+
+_PASSED_ON = "ssmtl.passed_on"
+
+
+def _checked(content: bytes) -> PredictionRequest | None:
+    """What is asked; None for a body that the other route shall say more about."""
+    try:
+        return PredictionRequest.model_validate(orjson.loads(content))
+    except (orjson.JSONDecodeError, ValidationError):
+        return None
+
+
+def _again(content: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever else comes."""
+    pieces = [content]
+
+    async def replay() -> Message:
+        if pieces:
+            return {"type": "http.request", "body": pieces.pop(), "more_body": False}
+        return await receive()
+
+    return replay

@@ -115,6 +115,18 @@ async def predict(
     (`application/vnd.ssmtl.columns+json`), and a table of all answers as an Arrow stream or
     Parquet, whose columns are those of a download. Of what is stated there are objects only.
     """
+    return await answered(predicting, dataset, body, version, as_of, accept)
+
+
+async def answered(
+    predicting: Predicting,
+    dataset: str,
+    body: PredictionRequest,
+    version: str = CHAMPION,
+    as_of: str | None = None,
+    accept: str | None = None,
+) -> Response:
+    """See `predict`."""
     media_type, encode = wire_format(accept)
     statement = statement_of(body)
     if statement is not None and media_type != ROWS:
