@@ -23,6 +23,7 @@ from rich.table import Table
 from benchmarks.measuring import in_fresh_process, machine
 from benchmarks.serving.bars import BARS, is_met
 from benchmarks.serving.batches import batches
+from benchmarks.serving.bulk import bulk
 from benchmarks.serving.footprint import footprint
 from benchmarks.serving.ground import Ground, ground
 from benchmarks.serving.load import GENERATOR
@@ -37,7 +38,17 @@ from benchmarks.serving.singles import (
 )
 from benchmarks.serving.swaps import swaps
 
-PARTS = ("start", "singles", "under batches", "batches", "fresh", "swaps", "engine", "peers")
+PARTS = (
+    "start",
+    "singles",
+    "under batches",
+    "batches",
+    "bulk",
+    "fresh",
+    "swaps",
+    "engine",
+    "peers",
+)
 _ROUNDS, _SECONDS = 5, 2.0
 _FEW_ROUNDS = 3
 Figures = Mapping[str, float]
@@ -115,6 +126,7 @@ class Bench:
             "singles": self._singles,
             "under batches": self._under_batches,
             "batches": self._batches,
+            "bulk": lambda place: bulk(place, self._few),
             "fresh": self._fresh,
             "swaps": self._swaps,
             "engine": self._engine,

@@ -30,7 +30,7 @@ def batches(server: Server, ground: Ground, rounds: int) -> Mapping[str, float]:
         for name in ACCEPT:
             _rows_per_s(client, name, users)
         for _ in range(rounds):
-            rates["forward"].append(_forward(ground))
+            rates["forward"].append(forward_rows_per_s(ground))
             for name in ACCEPT:
                 rates[name].append(_rows_per_s(client, name, users))
     medians = {name: median(found) for name, found in rates.items()}
@@ -55,7 +55,8 @@ def _rows_per_s(client: httpx.Client, name: str, users: list[str]) -> float:
     return len(users) / median(taken_s)
 
 
-def _forward(ground: Ground) -> float:
+def forward_rows_per_s(ground: Ground) -> float:
+    """Users a second by one thread of a process that does nothing else."""
     cost = in_fresh_process(
         "benchmarks.serving.forward", "batch", ground.artifact, ground.index, threads=1
     )

@@ -30,8 +30,6 @@ def footprint(ground: Ground, requests: Sequence[Request], starts: int) -> Mappi
         with ground.service() as server:
             ready_s.append(server.ready_s)
             if len(ready_s) == starts:
-                first = httpx.get(f"{server.address}{requests[0].path}", timeout=_TIMEOUT_S)
-                first.raise_for_status()
                 put_load(server.port, requests, _BUSY, _SECONDS)
                 after_singles = server.pss_mib()
                 body = batch_body(user_ids(ground, BATCH_ROWS))

@@ -22,11 +22,12 @@ import httpx
 
 from benchmarks.measuring import in_fresh_process
 from benchmarks.serving.process import Server, free_port, running
-from benchmarks.serving.shop import DATASET, TABLES, Shop
+from benchmarks.serving.shop import ASKED, DATASET, SOMEBODY, TABLES, Shop
 from model.artifact import FORMAT_VERSION
 from model.events.storage import SCHEMA_VERSION
 
 _IMPORT_S = 300.0
+_FIRST_S = 60.0
 _CHANGING = "ssmtl.sqlite3"
 Told = Callable[[str], None]
 
@@ -51,7 +52,7 @@ class Ground:
 
     @contextmanager
     def service(self, *, noop: bool = False, worker: bool = False) -> Iterator[Server]:
-        """`ssmtl serve` on it, or the same with the constant route."""
+        """`ssmtl serve` on it, or the same with the constant route; it has answered once."""
         port = free_port()
         module = ["benchmarks.serving.served"] if noop else ["app", "serve"]
         with running(
@@ -61,6 +62,9 @@ class Ground:
             self.data_dir / "serve.log",
             _settings(self.data_dir, port, worker=worker),
         ) as server:
+            if (self.data_dir / "models").exists():
+                path = f"/v1/datasets/{DATASET}/tasks/{ASKED}/predictions/{SOMEBODY}"
+                httpx.get(server.address + path, timeout=_FIRST_S).raise_for_status()
             yield server
 
 

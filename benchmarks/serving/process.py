@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from benchmarks.measuring import ROOT
 _READY_S = 120.0
 _POLL_S = 0.005
 _STOP_S = 20.0
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,18 @@ def running(
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs yet)
         )
     try:
         _wait(process, f"http://127.0.0.1:{port}{ready_path}", log)
         yield Server(port, process.pid, time.perf_counter() - started)
     finally:
         _end(process)
+
+
+def _die_with_parent() -> None:
+    """So that nobody is left behind when the benchmark is killed (Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

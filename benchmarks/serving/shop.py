@@ -102,6 +102,8 @@ class Shop:
 DATASET = "shop"
 ASKED = "buys_7d"
 """The task of the single predictions."""
+SOMEBODY = "u00001"
+"""A user whom a shop of any size has."""
 BATCH_ROWS = 10_000
 
 

@@ -1,0 +1,52 @@
+"""A prediction job for all users, stored and downloaded, beside features and forward alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import httpx
+import pandas as pd
+
+from benchmarks.serving.batches import forward_rows_per_s
+from benchmarks.serving.ground import Ground
+from benchmarks.serving.process import Server
+from benchmarks.serving.shop import ASKED, DATASET
+
+_TIMEOUT_S = 300.0
+_POLL_S = 0.05
+_ENDED = ("succeeded", "failed", "cancelled")
+
+
+def bulk(ground: Ground, rounds: int) -> Mapping[str, float]:
+    """Users a second, from the submission to the last byte of the export, over the forward's."""
+    users = len(pd.read_parquet(ground.tables / "users.parquet", columns=["user"]))
+    rates, forward = [], []
+    with ground.service(worker=True) as server:
+        for _ in range(rounds):
+            forward.append(forward_rows_per_s(ground))
+            rates.append(users / _scored_and_downloaded_s(server, [ASKED]))
+    return {
+        "bulk_over_forward": median(rates) / median(forward),
+        "bulk_rows_per_s": median(rates),
+    }
+
+
+def _scored_and_downloaded_s(server: Server, tasks: Sequence[str]) -> float:
+    pause = threading.Event()  # never set: its wait is the poll's
+    url = f"{server.address}/v1/datasets/{DATASET}/prediction-jobs"
+    with httpx.Client(timeout=_TIMEOUT_S) as client:
+        begun = time.perf_counter()
+        job = client.post(url, json={"tasks": list(tasks)}).raise_for_status().json()
+        while job["state"] not in _ENDED:
+            pause.wait(_POLL_S)
+            job = client.get(f"{url}/{job['id']}").raise_for_status().json()
+        if job["state"] != "succeeded":
+            raise RuntimeError(f"the prediction job has {job['state']}: {job['error']}")
+        with client.stream("GET", f"{url}/{job['id']}/export") as export:
+            export.raise_for_status()
+            for _ in export.iter_raw():
+                pass
+        return time.perf_counter() - begun
