@@ -5,14 +5,15 @@ Applied in NumPy here; fitted by `model.training.baselines`.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED
 from model.distributions.layout import Layout
+from model.distributions.linear_kernel import write_linear
 
 Floats = NDArray[np.float32]
 
@@ -62,52 +63,60 @@ class Baselines:
         return parameters
 
 
-@dataclass(frozen=True)
 class LinearTasks:
-    """Recency-frequency of K tasks that have as many parameters P each, all at once.
+    """Recency-frequency of some tasks of a layout, all at once.
 
-    Attributes:
-        columns: (K * P,) where their parameters stand.
-        features: (K, F), as in `Baselines`; `mean` and `spread` alike.
-        weights: (K, F, P)
-        intercepts: (K, 1, P)
+    Args:
+        baselines: theirs.
+        tasks: positions and columns.
+        use_compiler: without it one NumPy call does the tasks that have as many parameters each.
     """
 
-    columns: NDArray[np.int64]
-    features: NDArray[np.int64]
-    mean: Floats
-    spread: Floats
-    weights: Floats
-    intercepts: Floats
+    def __init__(
+        self,
+        baselines: Baselines,
+        tasks: Sequence[tuple[int, slice]],
+        *,
+        use_compiler: bool = COMPILED,
+    ) -> None:
+        ordered = sorted(tasks, key=lambda task: task[1].stop - task[1].start)
+        sizes = np.array([own.stop - own.start for _, own in ordered], dtype=np.int64)
+        positions = np.array([position for position, _ in ordered], dtype=np.int64)
+        places = [place for _, own in ordered for place in range(own.start, own.stop)]
+        self._columns = np.array(places, dtype=np.int64)
+        self._starts = np.append(0, np.cumsum(sizes))
+        self._features = np.ascontiguousarray(baselines.features[positions])
+        self._mean, self._spread = baselines.mean[positions], baselines.spread[positions]
+        self._weights = np.ascontiguousarray(baselines.weights[self._columns])
+        self._use_compiler = use_compiler
 
-    def __call__(self, numbers: Floats) -> Floats:
-        """(R, K * P) from the numeric features (R, features)."""
-        inputs_RKF = standardise(numbers[:, self.features], self.mean, self.spread)
-        parameters_KRP = inputs_RKF.transpose(1, 0, 2) @ self.weights + self.intercepts
-        return parameters_KRP.transpose(1, 0, 2).reshape(len(numbers), -1)
-
-
-def linear_of(baselines: Baselines, tasks: Sequence[tuple[int, slice]]) -> list[LinearTasks]:
-    """The recency-frequency of some tasks, by their positions and columns."""
-    by_size: dict[int, list[tuple[int, slice]]] = defaultdict(list)
-    for position, columns in tasks:
-        by_size[columns.stop - columns.start].append((position, columns))
-    found = []
-    for size, own in by_size.items():
-        positions = np.array([position for position, _ in own])
-        places = np.concatenate([np.arange(c.start, c.stop) for _, c in own])
-        weights_KPF = baselines.weights[places].reshape(len(own), size, -1)
-        found.append(
-            LinearTasks(
-                columns=places,
-                features=baselines.features[positions],
-                mean=baselines.mean[positions],
-                spread=baselines.spread[positions],
-                weights=np.ascontiguousarray(weights_KPF[:, :, :-1].transpose(0, 2, 1)),
-                intercepts=weights_KPF[:, None, :, -1],
+    def write(self, numbers: Floats, flat: Floats) -> None:
+        """Write the parameters (R, columns) from the numeric features (R, features)."""
+        if not len(self._columns):
+            return
+        if self._use_compiler:
+            write_linear(
+                np.ascontiguousarray(numbers),
+                self._features,
+                self._mean,
+                self._spread,
+                self._columns,
+                self._starts,
+                self._weights,
+                flat,
             )
-        )
-    return found
+            return
+        inputs_RKF = standardise(numbers[:, self._features], self._mean, self._spread)
+        sizes = np.diff(self._starts)
+        for size in np.unique(sizes).tolist():
+            of_size = np.flatnonzero(sizes == size)
+            places = slice(int(self._starts[of_size[0]]), int(self._starts[of_size[-1] + 1]))
+            weights_KPF = self._weights[places].reshape(len(of_size), size, -1)
+            inputs_KRF = inputs_RKF[:, of_size].transpose(1, 0, 2)
+            found_KRP = inputs_KRF @ weights_KPF[:, :, :-1].transpose(0, 2, 1)
+            found_KRP += weights_KPF[:, None, :, -1]
+            found = found_KRP.transpose(1, 0, 2).reshape(len(numbers), -1)
+            flat[:, self._columns[places]] = found
 
 
 def standardise(numbers: Floats, mean: Floats, spread: Floats) -> Floats:

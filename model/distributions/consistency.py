@@ -19,7 +19,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiled import COMPILED
 from model.distributions import hazards
+from model.distributions.chance_kernel import fit_chances
 from model.distributions.layout import Layout
 from model.tasks import Choice, Count, Sum, Task, Window
 
@@ -38,6 +40,7 @@ class Consistency:
             every event amounts to something, a total above zero says no more than an event; where
             none amounts to less than nothing, more days have no smaller total.
         implied: further pairs of names: the first task's event does not come without the second's.
+        use_compiler: without it NumPy does the same.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Consistency:
         layout: Layout,
         least_amounts: Mapping[str, float] | None = None,
         implied: Iterable[tuple[str, str]] = (),
+        *,
+        use_compiler: bool = COMPILED,
     ) -> None:
         least = least_amounts or {}
         chances = _chances(layout, least)
@@ -58,11 +63,13 @@ class Consistency:
         for lower, uppers in enumerate(above):
             for upper in uppers:
                 below[upper].add(lower)
-        self._moved = [n for n in range(len(above)) if above[n] or below[n]]
-        self._above = _Runs.of([[n, *sorted(above[n])] for n in self._moved])
-        self._below = _Runs.of([[n, *sorted(below[n])] for n in self._moved])
+        moved = [n for n in range(len(above)) if above[n] or below[n]]
+        self._moved = np.array(moved, dtype=np.int64)
+        self._above = _Runs.of([[n, *sorted(above[n])] for n in moved])
+        self._below = _Runs.of([[n, *sorted(below[n])] for n in moved])
         shared = {n for n, own in enumerate(chances) if len(own) > 1}
-        self._said = _Said.of(layout, chances, {*self._moved} | shared)
+        self._said = _Said.of(layout, chances, {*moved} | shared)
+        self._use_compiler = use_compiler
 
     @classmethod
     def none(cls) -> Consistency:
@@ -73,9 +80,11 @@ class Consistency:
         """(R, columns) the same parameters, with chances that fit together."""
         if not self._said.changed:
             return flat
+        if self._use_compiler:
+            return self._fitted(np.ascontiguousarray(flat))
         before = self._said.logits(flat)
         after = before.copy()
-        if self._moved:
+        if len(self._moved):
             pairs = max(self._above.length, self._below.length, 1)
             step = max(1, _MAX_CELLS // pairs)
             for start in range(0, len(flat), step):
@@ -84,6 +93,24 @@ class Consistency:
                 highest = self._below.reduced(np.maximum, before[rows])
                 after[rows, self._moved] = (lowest + highest) / 2
         return self._said.written(flat, after)
+
+    def _fitted(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+        fitted = flat.copy()
+        said, above, below = self._said, self._above, self._below
+        fit_chances(
+            flat,
+            said.columns,
+            said.bins,
+            said.chance,
+            self._moved,
+            above.positions,
+            above.bounds,
+            below.positions,
+            below.bounds,
+            said.is_changed,
+            fitted,
+        )
+        return fitted
 
 
 @dataclass(frozen=True)
@@ -124,6 +151,27 @@ class _Said:
             hazards={place: own for place, own in enumerate(columns) if is_time[place]},
             changed=tuple(place for place, own in enumerate(chance.tolist()) if own in changed),
         )
+
+    @cached_property
+    def columns(self) -> Longs:
+        """(M,) the first column of each task."""
+        columns = self.plain.copy()
+        for place, own in self.hazards.items():
+            columns[place] = own.start
+        return columns
+
+    @cached_property
+    def bins(self) -> Longs:
+        """(M,) how many hazards a task has; 0 for plain log odds."""
+        bins = np.zeros(len(self.plain), dtype=np.int64)
+        for place, own in self.hazards.items():
+            bins[place] = own.stop - own.start
+        return bins
+
+    @cached_property
+    def is_changed(self) -> NDArray[np.bool_]:
+        """(M,) the same as `changed`."""
+        return np.isin(np.arange(len(self.plain)), self.changed)
 
     @cached_property
     def _changed_plain(self) -> tuple[Longs, Longs]:
@@ -174,6 +222,11 @@ class _Runs:
     @property
     def length(self) -> int:
         return len(self.positions)
+
+    @cached_property
+    def bounds(self) -> Longs:
+        """Where each set begins, and the end."""
+        return np.append(self.starts, len(self.positions))
 
     def reduced(self, by: np.ufunc, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """(R, sets) the least or greatest value of each set."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from model.distributions.baselines import Baselines, linear_of
+from model.distributions.baselines import Baselines, LinearTasks
 from model.distributions.consistency import Consistency
 from model.distributions.layout import Layout
 from model.distributions.scale import Scale
@@ -98,7 +98,7 @@ class Serving:
                 case "seasonal_naive":
                     self._naive.append((task.name, columns))
         self._average = np.array(average, dtype=np.int64)
-        self._linear = linear_of(baselines, linear)
+        self._linear = LinearTasks(baselines, linear)
 
     def parameters(
         self, network: Floats, naive: Mapping[str, Floats], numbers: Floats, is_cold: Mask
@@ -119,8 +119,7 @@ class Serving:
             flat[:, columns] = naive[name]
         if len(self._average):
             flat[:, self._average] = self._baselines.climatology[self._average]
-        for linear in self._linear:
-            flat[:, linear.columns] = linear(numbers)
+        self._linear.write(numbers, flat)
         if is_cold.any():
             flat[is_cold] = self._baselines.climatology
         return self._consistency(flat)

@@ -137,3 +137,11 @@ def test_rows_are_worked_through_in_bounded_memory(monkeypatch: pytest.MonkeyPat
     whole = Consistency(LAYOUT)(parameters())
     monkeypatch.setattr("model.distributions.consistency._MAX_CELLS", 100)
     assert np.array_equal(Consistency(LAYOUT)(parameters()), whole)
+
+
+def test_the_compiler_changes_nothing() -> None:
+    flat = parameters(seed=3)
+    least = {"units_30d": 0.0, "spend_7d": 0.0, "spend_30d": 0.0}
+    compiled, plain = (Consistency(LAYOUT, least, use_compiler=use)(flat) for use in (True, False))
+    assert not np.array_equal(plain, flat)
+    np.testing.assert_allclose(compiled, plain, rtol=2e-5, atol=2e-5)

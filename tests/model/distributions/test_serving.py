@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from model.distributions import Baselines, Layout, Serving, TaskServing, standardise
+from model.distributions.baselines import LinearTasks
 from model.tasks import Occurs, PeakPeriod, Task
 
 BUYS = Task(name="buys", entity="item", target=Occurs(event_type="buy"), horizon_days=30)
@@ -117,3 +118,16 @@ def test_a_calibration_goes_with_its_classes() -> None:
     assert fold.with_classes(("red",)).shift == (-0.5,)
     plain = TaskServing(source="climatology").with_classes(("blue",))
     assert plain == TaskServing(source="climatology", classes=("blue",))
+
+
+def test_linear_tasks_are_the_same_together_and_one_by_one(baselines: Baselines) -> None:
+    numbers = floats(ROWS, 3)
+    numbers[0, 1] = np.nan
+    tasks = [(LAYOUT.position(task.name), LAYOUT.columns_of(task.name)) for task in LAYOUT.tasks]
+    expected = floats(ROWS, LAYOUT.columns)
+    for position, columns in tasks:
+        expected[:, columns] = baselines.recency_frequency(numbers, position, columns)
+    for use_compiler in (True, False):
+        flat = floats(ROWS, LAYOUT.columns)
+        LinearTasks(baselines, tasks, use_compiler=use_compiler).write(numbers, flat)
+        np.testing.assert_allclose(flat, expected, rtol=1e-5, atol=1e-5)
