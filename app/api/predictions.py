@@ -136,7 +136,7 @@ async def answered(
     basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
     question = question_of(body, basis)
     if statement is not None:
-        check(question, statement, basis)
+        await predicting.in_batch(lambda: check(question, statement, basis))
         content = await _stated(predicting, basis, question, as_of, rows_given, statement)
         return json_response(content)
     try:

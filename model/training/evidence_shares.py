@@ -59,6 +59,7 @@ def evidence_shares(
     nll_RT = nll_of_all(layout, served_RO, examples.labels)
     declared_T = torch.tensor([not is_self_supervised(task.name) for task in layout.tasks])
     happened_RT = _happened(layout, examples.labels)
+    happens_TT, does_not_TT = _decisions(layout)
     generator = torch.Generator().manual_seed(0)
     found = torch.zeros(len(SHARES), len(layout))
     for _ in range(DRAWS):
@@ -66,7 +67,10 @@ def evidence_shares(
         correction_RO = slope_O * kind.joint(
             outputs.states, served_RO, examples.labels, known_RT, some
         )
-        hidden_RT = ~known_RT & ~_decided(layout, known_RT, happened_RT)
+        decided_RT = (known_RT & happened_RT).float() @ happens_TT.T
+        decided_RT += (known_RT & ~happened_RT).float() @ does_not_TT.T
+        # Where logic decides it is logic that is served, whatever the correction.
+        hidden_RT = ~known_RT & (decided_RT == 0)
         for number, share in enumerate(SHARES):
             moved_RO = served_RO + share * correction_RO
             given_RT = nll_of_all(layout, moved_RO, examples.labels)
@@ -134,31 +138,15 @@ def _happened(layout: Layout, labels: list[Tensor]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def _decided(layout: Layout, known_RT: Tensor, happened_RT: Tensor) -> Tensor:
-    """(R, T) of tasks that ask whether something happens: where logic says so already.
-
-    There it is logic that is served, whatever the correction.
-    """
-    occurs = [task.target.kind == "occurs" for task in layout.tasks]
+def _decisions(layout: Layout) -> tuple[Tensor, Tensor]:
+    """(T, T) whose event, and (T, T) whose lack of one, decides by logic whether each happens."""
     windows = [Window.of(task) for task in layout.tasks]
-
-    def pairs(implies: bool) -> Tensor:
-        """(T, T) whether the outcome of each column's task decides each row's."""
-        return torch.tensor(
-            [
-                [
-                    asks and _within(other, own) if implies else asks and _within(own, other)
-                    for other in windows
-                ]
-                for asks, own in zip(occurs, windows, strict=True)
-            ],
-            dtype=torch.float32,
-        )
-
-    happens = (known_RT & happened_RT).float() @ pairs(implies=True).T
-    does_not = (known_RT & ~happened_RT).float() @ pairs(implies=False).T
-    return (happens + does_not) > 0
-
-
-def _within(one: Window | None, other: Window | None) -> bool:
-    return one is not None and other is not None and one <= other
+    happens = torch.zeros(len(layout), len(layout))
+    does_not = torch.zeros(len(layout), len(layout))
+    for place, task in enumerate(layout.tasks):
+        own = windows[place]
+        if task.target.kind != "occurs" or own is None:
+            continue
+        happens[place] = torch.tensor([one is not None and one <= own for one in windows]).float()
+        does_not[place] = torch.tensor([one is not None and own <= one for one in windows]).float()
+    return happens, does_not
