@@ -73,7 +73,7 @@ class Config(BaseModel):
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     weight_decay: float = Field(default=2e-2, ge=0, le=10)
     self_supervision: float = Field(
-        default=0.3, ge=0, le=100, description="weight of its loss; 0 is none"
+        default=1.0, ge=0, le=100, description="weight of its loss; 0 is none"
     )
     joint: bool = Field(
         default=True, description="whether it is learned what outcomes say about other tasks"

@@ -25,7 +25,7 @@ from model.training.self_supervision import (
 
 ITEM_DROPOUT = 0.05
 """Share of items read as unknown in training, so that new items are known as such."""
-RESTORATION_SHARE = 1 / 3
+RESTORATION_SHARE = 0.1
 """Weight of restoring masked features, in units of the weight of self-supervision."""
 
 
