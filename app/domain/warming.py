@@ -38,16 +38,19 @@ class Warming:
         self._capacity = capacity
         self._closed = threading.Event()
         self.done = threading.Event()
-        self._thread = threading.Thread(target=self._warm, name="warming", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; `done` is set when all is loaded that can be."""
-        self._thread.start()
+        """Begin, once; `done` is set when all is loaded that can be."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._warm, name="warming", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Do not begin with another one."""
         self._closed.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     @property
     def reason(self) -> str | None:

@@ -53,7 +53,8 @@ def outputs(address: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 
 @pytest.mark.slow
 def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) -> None:
-    shop, made, imported, declared, trained, kept_fresh, model, predicted, refused = outputs[:-1]
+    shop, made, imported, declared, trained, kept_fresh, model, *answered = outputs[:-1]
+    predicted, posted, refused = answered
     assert shop.startswith("user,item,time,event_type")
     assert objects(made)[0]["name"] == "my-shop"
     *reports, profile = objects(imported)
@@ -77,6 +78,10 @@ def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) ->
     assert len(points) == 10
     assert points == sorted(points, reverse=True)
     assert len(several["predictions"]) == 5
+    report, now, then = objects(posted)
+    assert report["rows_accepted"] == 1
+    assert then["cutoff_at"] < one["cutoff_at"] < now["cutoff_at"] == "2023-10-29T12:00:00Z"
+    assert now["probability"] != one["probability"]
     assert objects(refused)[0]["status"] == 404
     assert "nobody" in objects(refused)[0]["detail"]
 

@@ -56,9 +56,8 @@ def test_a_worker_removes_what_is_old_once_per_interval(
         stopping.set()
         worker.join()
     assert (job.state, job.error_message) == ("succeeded", None)
-    assert job.result == {
-        "removed": {"events": 1, "jobs": 0, "batches": 0, "predictions": 0, "files": 1}
-    }
+    removed = {"events": 1, "jobs": 0, "batches": 0, "predictions": 0, "logged": 0, "files": 1}
+    assert job.result == {"removed": removed}
     assert not orphan.exists()
     assert young.exists()
     with transaction(session_factory, write=False) as session:
