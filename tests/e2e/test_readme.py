@@ -54,7 +54,7 @@ def outputs(address: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 @pytest.mark.slow
 def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) -> None:
     shop, made, imported, declared, trained, kept_fresh, model, *answered = outputs[:-1]
-    predicted, posted, refused = answered
+    predicted, _given, _scored, posted, _watched, refused = answered
     assert shop.startswith("user,item,time,event_type")
     assert objects(made)[0]["name"] == "my-shop"
     *reports, profile = objects(imported)
