@@ -5,16 +5,17 @@
 >>> from model.simulation import simulate_shop
 >>> shop = simulate_shop(users=300, items=60, days=240)
 >>> buys = Occurs(event_type="purchase")
->>> task = Task(name="buys_14d", entity="user", target=buys, horizon_days=14)
->>> estimator = SSMTL([task]).fit(shop.events, shop.users, shop.items)
+>>> tasks = [
+...     Task(name="buys_14d", entity="user", target=buys, horizon_days=14),
+...     Task(name="buys_28d", entity="user", target=buys, horizon_days=28),
+... ]
+>>> estimator = SSMTL(tasks).fit(shop.events, shop.users, shop.items)
 >>> answers = estimator.predict("buys_14d", shop.events, shop.users, shop.items)
 >>> list(answers.columns)
 ['user', 'cold_start', 'probability']
 
 Where outcomes of some tasks are known, the others are predicted given them:
 
->>> tasks = [task, Task(name="buys_28d", entity="user", target=buys, horizon_days=28)]
->>> estimator = SSMTL(tasks).fit(shop.events, shop.users, shop.items)
 >>> log = EventLog.from_frames(shop.events, shop.users, shop.items)
 >>> given = estimator.predict("buys_28d", log, given={"buys_14d": True})
 >>> bool((given["probability"] == 1).all())
@@ -25,11 +26,10 @@ True
 
 A prediction is the average one and what each group of inputs adds to it:
 
->>> why = estimator.explain("buys_14d", log, entity=joint["user"][0])
+>>> why = estimator.explain("buys_14d", log, entity=answers["user"][0])
 >>> list(why.columns)
 ['part', 'contribution']
->>> probability = estimator.predict("buys_14d", log)["probability"][0]
->>> bool(abs(why["contribution"].sum() - probability) < 1e-6)
+>>> bool(abs(why["contribution"].sum() - answers["probability"][0]) < 1e-5)
 True
 """
 
