@@ -87,6 +87,27 @@ def test_the_walk_through_works_from_upload_to_prediction(outputs: list[str]) ->
 
 
 @pytest.mark.slow
+def test_everybody_is_scored_downloaded_and_compared(outputs: list[str]) -> None:
+    (scored,) = [
+        output for output in outputs if "user,item,model_version" in output.replace('"', "")
+    ]
+    events, _, rest = scored.partition('"task"')
+    assert "event: progress" in events
+    header, first, second, sets = rest.split("\n", 3)
+    assert "cold_start" in header
+    assert first.startswith('"buys_30d"')
+    assert second.startswith('"buys_30d"')
+    newest, published = json.loads(sets)["items"]
+    assert (newest["model_version"], newest["ranked"], published["ranked"]) == (1, True, True)
+    (compared,) = [output for output in outputs if "known_until" in output]
+    live, alias, shadow = objects(compared)
+    assert live["tasks"]["buys_30d"]["promised"]["skill"]
+    assert live["tasks"]["buys_30d"]["pending"]
+    assert live["drift"]["user"]["rows"] > 0
+    assert (alias["alias"], shadow["tasks"]) == ("shadow", {})
+
+
+@pytest.mark.slow
 def test_a_table_without_times_is_imported_and_asked_about(outputs: list[str]) -> None:
     made, report, task = objects(outputs[-1])
     assert made["has_time"] is None
