@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.distributions import hazards
 from model.distributions.distributions import QUANTILES, Distribution, survival_days
 from model.events import PERIOD_LABELS
 from model.tasks import PeakPeriod
@@ -65,9 +64,8 @@ def _quantiles(distribution: Distribution) -> dict[str, AnswerColumn]:
 
 
 def _survival(distribution: Distribution) -> NamedShares:
-    horizon = distribution.task.horizon_days
-    days = survival_days(horizon)
-    left = [1 - hazards.probability_within(distribution.parameters, day / horizon) for day in days]
+    days = survival_days(distribution.task.horizon_days)
+    left = [1 - distribution.probability_within(day) for day in days]
     return NamedShares(tuple(map(str, days)), np.stack(left, axis=1))
 
 
