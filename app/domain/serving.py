@@ -13,43 +13,29 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.engine import DATABASE_AWAY, transaction
-from app.db.tables import Dataset, ModelVersion
-from app.domain.aliases import find_version, list_aliases
+from app.db.tables import Dataset
+from app.domain.aliases import find_version
 from app.domain.datasets import get_dataset
 from app.domain.model_versions import get_version
 from app.domain.predictions import choose_tasks
-from app.domain.predictors import LogSource, ModelCache, ModelSource, log_source_of, source_of
+from app.domain.predictors import LogSource, ModelCache, ModelSource, source_of
 from app.domain.served import ServedDataset, ServedModel
-from app.domain.tails import Tail, tail_of
+from app.domain.served_facts import Facts, count_changes, facts_of
+from app.domain.watching import Watcher
 from app.errors import Conflict, ServiceError, Unavailable
 from model.events import EventLog
 from model.events.tail import LogWithTail
 
-LOOK_S = 0.04
-_IDLE_S = 2.0
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What the database says of a dataset."""
-
-    source: LogSource
-    changes: int
-    aliases: dict[str, int]
-    tail: Tail
 
 
 class Serving:
@@ -75,16 +61,11 @@ class Serving:
         self._opening: dict[str, threading.Lock] = {}
         self._pending: dict[tuple[int, int], Future[None]] = {}
         self._loader = ThreadPoolExecutor(1, "loader")
-        self._used_s = float("-inf")
-        self._awake, self._closed = threading.Event(), threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._watcher = Watcher(self.look)
 
     def find(self, name: str) -> ServedDataset | None:
         """The dataset of this name, if it is served and was looked at lately."""
-        now_s = time.monotonic()
-        is_watched = now_s - self._used_s < _IDLE_S
-        self._used_s = now_s
-        return self._served.get(name) if is_watched and self._awake.is_set() else None
+        return self._served.get(name) if self._watcher.use() else None
 
     def prepare(self, name: str, version: str, tasks: Sequence[str] = ()) -> ServedDataset:
         """The same, ready to answer by a version.
@@ -99,7 +80,7 @@ class Serving:
             NotTrained: the dataset has no trained model at all.
             Unavailable: the files of model or log are missing or damaged.
         """
-        self._wake()
+        self._watcher.wake()
         with self._opening_of(name):
             served = self._served.get(name)
             if served is not None and served.model(version) is not None:
@@ -172,31 +153,27 @@ class Serving:
 
     def close(self) -> None:
         """End the threads."""
-        self._closed.set()
-        self._awake.set()
         self._loader.shutdown(wait=False, cancel_futures=True)
-        if self._watcher is not None:
-            self._watcher.join()
+        self._watcher.close()
 
     def _look_at(self, served: dict[int, ServedDataset]) -> None:
-        query = select(Dataset.id, Dataset.changes).where(Dataset.id.in_(served))
         with transaction(self._sessions, write=False) as session:
-            found = {row.id: row.changes for row in session.execute(query)}
+            found = count_changes(session, served)
             changed = [state for key, state in served.items() if found.get(key) != state.changes]
-            facts = {}
-            for state in changed:
-                dataset = session.get(Dataset, state.dataset_id)
-                if dataset is not None:
-                    is_same = dataset.revision == state.revision
-                    after = state.sequence if is_same else 0
-                    facts[state.dataset_id] = self._facts_of(session, dataset, after)
+            facts = {
+                state.dataset_id: facts_of(
+                    session, state.dataset_id, self._data_dir, state.revision, state.sequence
+                )
+                for state in changed
+            }
         for state in changed:
-            if state.dataset_id in facts:
-                self._learn(facts[state.dataset_id])
-            else:
+            known = facts[state.dataset_id]
+            if known is None:
                 self._forget(state)
+            else:
+                self._learn(known)
 
-    def _learn(self, facts: _Facts) -> None:
+    def _learn(self, facts: Facts) -> None:
         """Take over what has changed; what takes long is begun."""
         source = facts.source
 
@@ -211,7 +188,9 @@ class Serving:
             self._begin(source.dataset_id, -1, partial(self._open_again, source.dataset_id))
         for number in set(facts.aliases.values()) - set(state.models):
             if self._points_elsewhere(state, facts.aliases, number):
-                self._begin(source.dataset_id, number, partial(self._load, source, number))
+                self._begin(
+                    source.dataset_id, number, partial(self._load, source.dataset_id, number)
+                )
 
     @staticmethod
     def _points_elsewhere(state: ServedDataset, wanted: dict[str, int], number: int) -> bool:
@@ -220,19 +199,19 @@ class Serving:
             state.aliases[alias] != number for alias, target in wanted.items() if target == number
         )
 
-    def _load(self, log_source: LogSource, number: int) -> None:
-        query = select(ModelVersion).where(
-            ModelVersion.dataset_id == log_source.dataset_id, ModelVersion.number == number
-        )
+    def _load(self, dataset_id: int, number: int) -> None:
+        """Make a version ready; aliases that wait for it then point to it."""
         with transaction(self._sessions, write=False) as session:
-            version = session.scalar(query)
-            dataset = session.get(Dataset, log_source.dataset_id)
-            if version is None or dataset is None:
+            dataset = session.get(Dataset, dataset_id)
+            if dataset is None:
                 return
+            version = get_version(session, dataset, number)
             source = source_of(session, dataset, version, self._data_dir)
-            aliases = self._facts_of(session, dataset).aliases
         self._make_ready(source)
-        self._change(source, lambda state: state.pointed(aliases))
+        with self._looking:  # an alias may have been moved on while it was loaded
+            facts = self._facts(dataset_id)
+            if facts is not None:
+                self._learn(facts)
 
     def _open(self, dataset_id: int) -> None:
         facts = self._facts(dataset_id)
@@ -244,7 +223,7 @@ class Serving:
                     self._install(facts, log)
                     return
 
-    def _install(self, facts: _Facts, log: EventLog) -> None:
+    def _install(self, facts: Facts, log: EventLog) -> None:
         source = facts.source
         state = ServedDataset(
             dataset_id=source.dataset_id,
@@ -273,7 +252,7 @@ class Serving:
                     self._exchange(facts, log, models)
                     return
 
-    def _exchange(self, facts: _Facts, log: EventLog, models: dict[int, ServedModel]) -> None:
+    def _exchange(self, facts: Facts, log: EventLog, models: dict[int, ServedModel]) -> None:
         """Another log takes over, with all that has been posted since."""
         before: list[int] = []
 
@@ -294,10 +273,9 @@ class Serving:
             if revision != facts.source.dataset_revision:
                 self._models.forget_log(facts.source.dataset_id, revision)
 
-    def _facts(self, dataset_id: int) -> _Facts | None:
+    def _facts(self, dataset_id: int) -> Facts | None:
         with transaction(self._sessions, write=False) as session:
-            dataset = session.get(Dataset, dataset_id)
-            return None if dataset is None else self._facts_of(session, dataset)
+            return facts_of(session, dataset_id, self._data_dir)
 
     def _make_ready(self, source: ModelSource) -> None:
         predictor = self._models.load_predictor(source)
@@ -349,14 +327,6 @@ class Serving:
             if now is not None and now.dataset_id == state.dataset_id:
                 del self._served[state.name]
 
-    def _facts_of(self, session: Session, dataset: Dataset, after: int = 0) -> _Facts:
-        return _Facts(
-            source=log_source_of(session, dataset, self._data_dir),
-            changes=dataset.changes,
-            aliases={found.alias.name: found.version for found in list_aliases(session, dataset)},
-            tail=tail_of(session, dataset.id, after),
-        )
-
     def _begin(self, dataset_id: int, what: int, work: Callable[[], None]) -> None:
         """Do it in the loader's thread, unless it is being done."""
 
@@ -372,27 +342,5 @@ class Serving:
                     self._pending.pop((dataset_id, what), None)
 
         with self._changing:
-            if (dataset_id, what) not in self._pending and not self._closed.is_set():
+            if (dataset_id, what) not in self._pending and not self._watcher.is_closed:
                 self._pending[dataset_id, what] = self._loader.submit(done)
-
-    def _wake(self) -> None:
-        """Have the watcher look from now on, and look once if it did not."""
-        with self._changing:
-            self._used_s = time.monotonic()
-            if self._watcher is None:
-                self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
-                self._watcher.start()
-        if not self._awake.is_set():
-            self.look()
-            self._awake.set()
-
-    def _watch(self) -> None:
-        while not self._closed.wait(LOOK_S):
-            if time.monotonic() - self._used_s > _IDLE_S:
-                self._awake.clear()
-                self._awake.wait()
-            else:
-                try:
-                    self.look()
-                except Exception:
-                    logger.exception("the look for changes failed")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.db.engine import transaction
-from app.db.tables import Dataset
+from app.db.tables import Dataset, ModelVersion
 from app.domain.aliases import put_alias
 from app.domain.datasets import get_dataset
 from tests.app.trained_shop import NAME, Service
@@ -61,3 +61,20 @@ def test_a_move_by_another_process_is_seen_at_the_next_look(
     serving = service.client.app.state.predicting.serving  # type: ignore[attr-defined]
     assert serving.settled(NAME).champion.number == other  # looked, and loaded it
     assert service.client.get(URL).json()["model_version"] == other
+
+
+def test_a_move_to_a_damaged_version_by_another_process_changes_nothing_here(
+    service: Service, versions: tuple[int, int]
+) -> None:
+    before = service.client.get(URL).json()
+    with transaction(service.sessions) as session:
+        dataset = session.query(Dataset).filter_by(name=NAME).one()
+        number = service.shop.publish(session, dataset, service.settings.data_dir)
+        version = session.query(ModelVersion).filter_by(number=number).one()
+        put_alias(session, dataset, "champion", number)
+    network = service.settings.data_dir / version.artifact_path / "network_user.onnx"
+    network.write_bytes(network.read_bytes()[:-1])
+    serving = service.client.app.state.predicting.serving  # type: ignore[attr-defined]
+    assert serving.settled(NAME).champion.number == before["model_version"]
+    assert service.client.get(URL).json() == before
+    assert service.client.put(ALIAS, json={"version": 1}).status_code == 200
