@@ -136,7 +136,9 @@ class Serving:
         """The dataset once all that was imported by now is in its log."""
         self.look()
         with self._changing:
-            pending = list(self._pending.values())
+            served = self._served.get(name)
+            own = None if served is None else served.dataset_id
+            pending = [future for (key, _), future in self._pending.items() if key == own]
         for future in pending:
             future.result()
         return self._served.get(name)
