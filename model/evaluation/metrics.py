@@ -110,17 +110,19 @@ def skill(nll: Floats, climatology_nll: Floats, weights: Floats) -> float:
     return float(1 - (weights * nll).sum() / (weights * climatology_nll).sum())
 
 
+def resampled(rows: int, resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(resamples, rows) how often each row is in each resample of Efron's bootstrap, Poisson drawn.
+
+    Drawn once for all that is told of the same rows: drawing takes longer than adding up.
+    """
+    return rng.poisson(1.0, size=(resamples, rows)).astype(np.float32)
+
+
 def skill_interval(
-    nll: Floats,
-    climatology_nll: Floats,
-    weights: Floats,
-    resamples: int,
-    rng: np.random.Generator,
+    nll: Floats, climatology_nll: Floats, weights: Floats, counts: NDArray[np.float32]
 ) -> tuple[float, float]:
-    """The middle 90% of the skill under resampled rows (Efron's bootstrap, Poisson weights)."""
-    gains = np.stack([weights * nll, weights * climatology_nll], axis=1)
-    totals = np.array(
-        [rng.poisson(1.0, size=len(nll)).astype(np.float64) @ gains for _ in range(resamples)]
-    )
+    """The middle 90% of the skill under resampled rows; `counts` are (resamples, rows)."""
+    gains = np.stack([weights * nll, weights * climatology_nll], axis=1).astype(np.float32)
+    totals = (counts @ gains).astype(np.float64)
     low, high = np.quantile(1 - totals[:, 0] / np.maximum(totals[:, 1], 1e-12), [0.05, 0.95])
     return float(low), float(high)

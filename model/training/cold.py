@@ -17,8 +17,6 @@ from model.training.preparation import Prepared, declared_tasks
 from model.training.scoring import outputs_in_chunks
 from model.training.testing import report_task
 
-_RESAMPLES = 1  # intervals of the skill are not told of these rows
-
 
 def cold_reports(
     network: SSMTLNetwork,
@@ -42,13 +40,12 @@ def cold_reports(
         prepared.seasonal,
         prepared.outlooks,
     )
+    counts = np.ones((1, len(examples)), dtype=np.float32)  # no intervals are told of these rows
     found: dict[str, ColdReport] = {}
     for some, outputs, chunk in outputs_in_chunks(network, network.kind(entity), examples):
         own = baselines.of_tasks(layout, some.layout)
         for task in declared_tasks(some.layout):
-            report = report_task(
-                task, some.layout, serving[task.name], chunk, outputs, own, _RESAMPLES, rng
-            )
+            report = report_task(task, some.layout, serving[task.name], chunk, outputs, own, counts)
             if report is not None:
                 found[task.name] = ColdReport(
                     rows=report.test_rows,

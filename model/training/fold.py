@@ -11,6 +11,7 @@ import torch
 from model.config import Config, StopCallback
 from model.distributions import TaskServing
 from model.evaluation import Edge, JointReport, TaskReport
+from model.evaluation.metrics import resampled
 from model.events import EventLog
 from model.network import SSMTLNetwork
 from model.snapshots import Fold, FoldPart
@@ -165,6 +166,7 @@ def _reports(
 ) -> dict[str, TaskReport]:
     """What the test rows say of each declared task that has labels there."""
     layout = prepared.layouts[entity]
+    counts = resampled(len(test), config.bootstrap, rng)
     found: dict[str, TaskReport] = {}
     for some, outputs, examples in outputs_in_chunks(network, network.kind(entity), test):
         baselines = prepared.baselines[entity].of_tasks(layout, some.layout)
@@ -176,8 +178,7 @@ def _reports(
                 examples,
                 outputs,
                 baselines,
-                config.bootstrap,
-                rng,
+                counts,
                 has_time=prepared.reader.log.has_time,
             )
             if report is not None:

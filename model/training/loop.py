@@ -37,6 +37,8 @@ from model.training.state import (
 
 AVERAGING = 0.98
 WARM_UP_STEPS = 50
+JOINT_SPEED = 5.0
+"""How much larger the joint heads' steps are: their messages are small and start at nothing."""
 MAX_VALIDATION_ROWS = 20_000
 MAX_PASSES = 3
 MIN_BATCH_ROWS = 128
@@ -221,7 +223,8 @@ class TrainingRun:
     def _warm_up(self) -> None:
         for group in self._optimizer.param_groups:
             group["step"] = group.get("step", 0) + 1
-            group["lr"] = self.config.learning_rate * min(1.0, group["step"] / WARM_UP_STEPS)
+            warm = min(1.0, group["step"] / WARM_UP_STEPS)
+            group["lr"] = self.config.learning_rate * group["speed"] * warm
 
     def _validate(self, network: torch.nn.Module) -> dict[str, float]:
         assert isinstance(network, SSMTLNetwork)
@@ -260,13 +263,16 @@ def _apart(network: SSMTLNetwork) -> list[list[torch.nn.Parameter]]:
 
 
 def make_optimizer(network: SSMTLNetwork, config: Config) -> torch.optim.Optimizer:
-    """AdamW; only weight matrices decay."""
-    decayed = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
+    """AdamW; only weight matrices decay, and joint heads learn in larger steps."""
+    shared, joint = _apart(network)
     return torch.optim.AdamW(
         [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+            {"params": [p for p in some if (p.ndim >= 2) == decays], "speed": speed, **decay}
+            for some, speed in ((shared, 1.0), (joint, JOINT_SPEED))
+            for decays, decay in (
+                (True, {"weight_decay": config.weight_decay}),
+                (False, {"weight_decay": 0.0}),
+            )
         ],
         lr=config.learning_rate / WARM_UP_STEPS,
         fused=True,

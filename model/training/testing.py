@@ -28,12 +28,14 @@ def report_task(
     examples: Examples,
     outputs: Outputs,
     baselines: Baselines,
-    resamples: int,
-    rng: np.random.Generator,
+    counts: NDArray[np.float32],
     *,
     has_time: bool = True,
 ) -> TaskReport | None:
-    """One task's report, None where the test rows have no label."""
+    """One task's report, None where the test rows have no label.
+
+    `counts` say how often each row is in each resample, see `resampled`.
+    """
     by_source: dict[Source, tuple[Distribution, Floats]] = {}
     for source in sources_of(task):
         parameters = source_parameters(
@@ -47,6 +49,7 @@ def report_task(
     known = np.flatnonzero(~np.isnan(by_source["climatology"][1]))
     if not len(known):
         return None
+    counts = counts if len(known) == len(examples) else counts[:, known]
     weights = examples.weights.numpy().astype(np.float64)[known]
     outcome = _outcomes(task, layout, serving, examples)[known]
     served = by_source[serving.source][0]
@@ -54,7 +57,7 @@ def report_task(
     scores: dict[Source, Score] = {}
     for source, (distribution, nll) in by_source.items():
         some = replace(distribution, parameters=distribution.parameters[known])
-        low, high = skill_interval(nll[known], base, weights, resamples, rng)
+        low, high = skill_interval(nll[known], base, weights, counts)
         scores[source] = Score(
             nll=float(np.average(nll[known], weights=weights)),
             skill=skill(nll[known], base, weights),
