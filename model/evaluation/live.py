@@ -11,7 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from model.distributions import Distribution, Group
 from model.evaluation.learned_units import in_learned_units
 from model.evaluation.likelihoods import negative_log_likelihood
-from model.evaluation.metrics import calibration_error, reliability, skill, skill_interval
+from model.evaluation.metrics import (
+    calibration_error,
+    reliability,
+    resampled,
+    skill,
+    skill_interval,
+)
 from model.evaluation.report import ReliabilityBin
 from model.snapshots import Label, PeriodLabels
 
@@ -118,8 +124,8 @@ class Outturn:
         if not len(self):
             return None
         weights = np.ones(len(self))
-        rng = np.random.default_rng(0)
-        low, high = skill_interval(self.nll, self.climatology_nll, weights, RESAMPLES, rng)
+        counts = resampled(len(self), RESAMPLES, np.random.default_rng(0))
+        low, high = skill_interval(self.nll, self.climatology_nll, weights, counts)
         told = len(self.probability) > 0
         binned = kind == "occurs"
         return LiveScore(
