@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,6 +14,7 @@ from model.network import Batch, KindShape, SSMTLNetwork
 from model.snapshots import declared_features
 from model.tasks import EntityKind
 
+_SPARED = re.compile(r"^kinds\.\w+\.(embeddings|reconstruct)\.")
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 
@@ -49,5 +51,9 @@ def _network(artifact: Artifact) -> SSMTLNetwork:
         shapes, len(plan.item_ids), len(plan.users.event_types), description.config
     )
     weights = {name: torch.from_numpy(np.array(array)) for name, array in artifact.weights.items()}
-    network.load_state_dict(weights)
+    missing, unexpected = network.load_state_dict(weights, strict=False)
+    # Shared embeddings stand in the file once; self-supervised heads are not served.
+    lost = [name for name in missing if not _SPARED.search(name)]
+    if lost or unexpected:
+        raise RuntimeError(f"the artifact's weights do not fit: {lost} {unexpected}")
     return network.eval()

@@ -102,6 +102,7 @@ def test_a_bar_is_met(bar: Bar, value: float, met: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_figure_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     bench = Bench(tmp_path, TINY, Console(), rounds=1, seconds=1)
     parts = [part for part in PARTS if part != "peers"]
