@@ -66,7 +66,7 @@ def test_tasks_need_names_of_their_own() -> None:
         (events(600), asked(days=90), NotEnoughData, r"100 days; .* 90 days .*choose .*shorter"),
         (events(5), asked("buy"), InvalidTask, r"no event type 'buy'; it has view \(5\)"),
         (events(600), asked(), InvalidTask, "nothing to predict; choose a shorter horizon"),
-        (events(5).drop(columns="item"), asked(), InvalidEvents, "no column 'item'"),
+        (events(5).drop(columns=["user", "item"]), asked(), InvalidEvents, "none 'item'"),
         (events(5).drop(columns="time"), asked(), InvalidTask, "the log has no times"),
     ],
 )

@@ -164,7 +164,7 @@ def test_a_failure_of_ours_tells_nothing_and_leaves_nothing(
         raise RuntimeError("the password is hunter2")
 
     make_dataset(client)
-    monkeypatch.setattr("app.domain.imports._part", fail)
+    monkeypatch.setattr("app.domain.imports.part_of", fail)
     answer = upload(client, EVENTS)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
