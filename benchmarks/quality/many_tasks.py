@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.quality.boosted import boosted
 from benchmarks.quality.contest import Ground, folds_of
 from benchmarks.quality.networks import ssmtl
-from benchmarks.quality.peers import boosted
 from benchmarks.quality.shops import HORIZONS_DAYS, PURCHASE, department_values, online_retail
 from model import Occurs, Task
 from model.config import Config

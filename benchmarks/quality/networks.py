@@ -23,38 +23,16 @@ Built = Callable[[SSMTLNetwork], None]
 
 
 def ssmtl(ground: Ground, seed: int) -> Nats:
-    """SSMTL as it is served: calibrated, or its baseline where validation prefers that."""
-    network = trained(ground, seed)
-    nats: Nats = {}
-    for entity, layout in ground.prepared.layouts.items():
-        kind, baselines = network.kind(entity), ground.prepared.baselines[entity]
-        seen, test = ground.validation[entity], ground.test[entity]
-        serving = choose_serving(
-            layout,
-            outputs_of(network, kind, seen),
-            seen,
-            baselines,
-            ground.prepared.scales,
-            list(layout.tasks),
-        )
-        least = least_amounts(ground.prepared.reader.choices, layout.tasks)
-        served = Serving(layout, serving, baselines, Consistency(layout, least)).parameters(
-            outputs_of(network, kind, test).marginals.numpy(),
-            test.naive,
-            test.inputs.numbers,
-            np.zeros(len(test), dtype=bool),
-        )
-        nll = nll_of_all(layout, torch.from_numpy(served), test.labels)
-        for task in declared_tasks(layout):
-            nats[task.name] = nll[:, layout.position(task.name)].double().numpy()
-    return nats
+    """All tasks and the self-supervised ones in one network."""
+    return served(ground, trained(ground, seed))
 
 
 def single_task(ground: Ground, seed: int) -> Nats:
     """The same network once per task."""
     nats: Nats = {}
     for _, task in ground.tasks():
-        nats |= calibrated(ground.restricted([task.name]), seed)
+        alone = ground.restricted([task.name])
+        nats |= served(alone, trained(alone, seed))
     return nats
 
 
@@ -68,14 +46,41 @@ def sharing(mix: Mix) -> Callable[[Ground, int], Nats]:
             for entity in network.layouts:
                 replace_sharing(network.kind(entity), mix, ground.config.dropout)
 
-        return calibrated(alone, seed, build)
+        return served(alone, trained(alone, seed, build))
 
     return compete
 
 
-def calibrated(ground: Ground, seed: int, build: Built | None = None) -> Nats:
-    """Train, calibrate on validation and score on test."""
-    network = trained(ground, seed, build)
+def served(ground: Ground, network: SSMTLNetwork) -> Nats:
+    """The NLL of what is served: calibrated, or the baseline where validation prefers that."""
+    nats: Nats = {}
+    for entity, layout in ground.prepared.layouts.items():
+        kind, baselines = network.kind(entity), ground.prepared.baselines[entity]
+        seen, test = ground.validation[entity], ground.test[entity]
+        serving = choose_serving(
+            layout,
+            outputs_of(network, kind, seen),
+            seen,
+            baselines,
+            ground.prepared.scales,
+            list(layout.tasks),
+        )
+        least = least_amounts(ground.prepared.reader.choices, layout.tasks)
+        parameters = Serving(layout, serving, baselines, Consistency(layout, least)).parameters(
+            outputs_of(network, kind, test).marginals.numpy(),
+            test.naive,
+            test.inputs.numbers,
+            np.zeros(len(test), dtype=bool),
+        )
+        nll = nll_of_all(layout, torch.from_numpy(parameters), test.labels)
+        for task in declared_tasks(layout):
+            nats[task.name] = nll[:, layout.position(task.name)].double().numpy()
+    return nats
+
+
+def calibrated(ground: Ground, seed: int) -> Nats:
+    """The NLL of the network itself: trained, calibrated on validation, with no baseline."""
+    network = trained(ground, seed)
     nats: Nats = {}
     for entity, layout in ground.prepared.layouts.items():
         kind, seen, test = network.kind(entity), ground.validation[entity], ground.test[entity]

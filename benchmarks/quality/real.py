@@ -10,9 +10,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.quality.baselines import best_informed_baseline
+from benchmarks.quality.boosted import boosted
 from benchmarks.quality.contest import Ground, Nats, folds_of
 from benchmarks.quality.networks import sharing, single_task, ssmtl
-from benchmarks.quality.peers import best_informed_baseline, boosted
 from benchmarks.quality.scores import calibration_errors_of, skills_of
 from benchmarks.quality.sharing import Extraction, MultiGate, SharedBottom
 from benchmarks.quality.shops import online_retail, tasks

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.quality.baselines import climatology
 from benchmarks.quality.contest import Ground, Nats
-from benchmarks.quality.peers import climatology
 from model.evaluation.metrics import calibration_error
 
 

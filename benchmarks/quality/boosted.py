@@ -1,4 +1,4 @@
-"""The competitors that are no networks: LightGBM per task, and the baselines."""
+"""The competitor that users would build: LightGBM per task, on the rows of the contest."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from benchmarks.quality import boosting
 from benchmarks.quality.boosting import Rows
 from benchmarks.quality.contest import Ground, Nats
-from model.distributions import LikelihoodName, baseline_parameters
+from model.distributions import LikelihoodName
 from model.tasks import EntityKind
-from model.training.selection import sources_of, task_nll
 
 _PARTS = ("training", "validation", "test")
 
@@ -67,30 +66,3 @@ def _rows(ground: Ground, entity: EntityKind, name: str, part: str) -> Rows:
 def _known(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
     missing = np.isnan(labels)
     return ~missing if labels.ndim == 1 else ~missing[:, 0].any(axis=1)
-
-
-def climatology(ground: Ground) -> Nats:
-    """The same answer for everybody."""
-    return _baseline(ground, 0)
-
-
-def best_informed_baseline(ground: Ground, seed: int) -> Nats:  # noqa: ARG001 (not random)
-    """Recency-frequency, of periods the seasonal naive forecast."""
-    return _baseline(ground, -2)
-
-
-def _baseline(ground: Ground, which: int) -> Nats:
-    nats: Nats = {}
-    for entity, task in ground.tasks():
-        layout, test = ground.prepared.layouts[entity], ground.test[entity]
-        columns = layout.columns_of(task.name)
-        parameters = baseline_parameters(
-            sources_of(task)[which],
-            layout.position(task.name),
-            columns,
-            test.naive.get(task.name),
-            ground.prepared.baselines[entity],
-            test.inputs.numbers,
-        )
-        nats[task.name] = task_nll(layout, task.name, parameters, test.labels).double().numpy()
-    return nats
