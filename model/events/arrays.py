@@ -10,7 +10,7 @@ import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -48,6 +48,8 @@ class StoredArray:
 class ArrayWriter:
     """Writes one column from its beginning to its end.
 
+    As a context it lets the file go in any case; the column is complete only after `close`.
+
     Args:
         path: the file.
         dtype: of the entries.
@@ -59,6 +61,12 @@ class ArrayWriter:
         self._length = 0
         self._file = path.open("wb")
         self._file.write(_head(self._dtype, 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def append(self, entries: NDArray[Any]) -> None:
         """Write the next entries."""

@@ -8,7 +8,8 @@ take four bytes an event until the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -107,29 +108,33 @@ class _Merging:
             dtypes[f"column.{i}"] = np.float64 if column.texts is None else np.int32
         times = partial(Source.column, group="log", name="time_us")
         keyed = [Keyed(len(source), partial(times, source)) for source in self._sources]
-        moves = self._moves("rows", self._row_type)
         done = 0
-        with self._writer.writers(dtypes) as writers:
+        with (
+            self._moves("rows", self._row_type) as moves,
+            self._writer.writers(dtypes) as writers,
+        ):
             for by_time in interleaved(keyed, self._window, whole_keys=self._has_time):
                 stretch = self._ordered(by_time) if self._has_time else by_time
                 self._append_columns(writers, stretch, readers)
                 moves.append(stretch, np.arange(done, done + len(stretch)))
                 done += len(stretch)
-        self._new_rows = moves.close()
+            self._new_rows = moves.close()
 
     def write_pairs(self) -> tuple[int, list[Codes]]:
         """The pairs that any source has; how many, and the new codes of each source's."""
         keyed = [Keyed(s.pairs, partial(Source.packed_pairs, s)) for s in self._sources]
-        moves = self._moves("pairs", np.int64)
         done, last = 0, -1
-        with self._writer.writers({"pairs.pairs": np.int64}) as writers:
+        with (
+            self._moves("pairs", np.int64) as moves,
+            self._writer.writers({"pairs.pairs": np.int64}) as writers,
+        ):
             for stretch in interleaved(keyed, self._window):
                 pairs = stretch.keys[stretch.order]
                 is_new = np.diff(pairs, prepend=last) != 0
                 moves.append(stretch, done + np.cumsum(is_new) - 1)
                 writers["pairs.pairs"].append(pairs[is_new])
                 done, last = done + int(is_new.sum()), int(pairs[-1])
-        return done, moves.close()
+            return done, moves.close()
 
     def write_slots(self, group: str, entities: int, codes: Sequence[Codes]) -> None:
         """An index; `codes` are the new codes of each source's entities."""
@@ -175,9 +180,11 @@ class _Merging:
     def _dtypes(self, names: Iterable[str]) -> dict[str, DTypeLike]:
         return {name: self._sources[0].stored.arrays[name].dtype for name in names}
 
-    def _moves(self, name: str, dtype: DTypeLike) -> _Moves:
+    @contextmanager
+    def _moves(self, name: str, dtype: DTypeLike) -> Iterator[_Moves]:
         paths = [self._scratch / f"{name}.{i}.npy" for i in range(len(self._sources))]
-        return _Moves([ArrayWriter(path, dtype) for path in paths])
+        with ExitStack() as files:
+            yield _Moves([files.enter_context(ArrayWriter(path, dtype)) for path in paths])
 
 
 class _Moves:

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,13 +143,15 @@ class LogWriter:
     @contextmanager
     def writers(self, dtypes: Mapping[str, DTypeLike]) -> Iterator[dict[str, ArrayWriter]]:
         """To write arrays in pieces, side by side; they are complete when the block ends."""
-        writers = {
-            name: ArrayWriter(self._folder / f"{name}.npy", dtype) for name, dtype in dtypes.items()
-        }
-        yield writers
-        for name, writer in writers.items():
-            stored = writer.close()
-            self._arrays[name] = (stored.dtype.str, stored.length)
+        with ExitStack() as files:
+            writers = {
+                name: files.enter_context(ArrayWriter(self._folder / f"{name}.npy", dtype))
+                for name, dtype in dtypes.items()
+            }
+            yield writers
+            for name, writer in writers.items():
+                stored = writer.close()
+                self._arrays[name] = (stored.dtype.str, stored.length)
 
     def write(self, name: str, array: NDArray[Any]) -> None:
         """Write an array as a whole."""

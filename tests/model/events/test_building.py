@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import errno
+import gc
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -9,9 +13,11 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from model.errors import InvalidEvents, InvalidIndex
 from model.events import EventLog
+from model.events.arrays import ArrayWriter
 from model.events.building import BYTES_PER_EVENT, build_index
 from model.events.storage import StoredLog
 from tests.model.events.stored_logs import assert_same_log, slices, stored, table_of
@@ -111,6 +117,24 @@ def test_numbers_and_texts_do_not_fit(tmp_path: Path) -> None:
         stored(iter([table_of(other)]), tmp_path, base=base, time_zone="UTC")
     with pytest.raises(InvalidIndex, match="time"):
         stored(iter([table_of(frame.drop(columns="time"))]), tmp_path, base=base, time_zone="UTC")
+    assert len(list(tmp_path.iterdir())) == 1, "what failed has left nothing behind"
+
+
+@pytest.mark.parametrize("writes", [5, 20, 60])
+def test_a_disk_that_becomes_full_leaves_no_file_open(tmp_path: Path, writes: int) -> None:
+    frame = frame_of([("a", "x", 1, "view", None, None, None, None)])
+    base = stored(iter([table_of(frame)]), tmp_path, time_zone="UTC")
+    left = iter(range(writes))
+
+    def append(self: ArrayWriter, entries: NDArray[Any]) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written(self, entries)
+
+    written = ArrayWriter.append
+    with patch.object(ArrayWriter, "append", append), pytest.raises(OSError, match="space"):
+        stored(iter([table_of(frame)]), tmp_path, base=base, time_zone="UTC")
+    gc.collect()  # a file that is still open warns now, which is an error here
     assert len(list(tmp_path.iterdir())) == 1, "what failed has left nothing behind"
 
 
