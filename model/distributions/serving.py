@@ -16,7 +16,8 @@ from model.distributions.scale import Scale
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Source = Literal["model", "recency_frequency", "seasonal_naive", "climatology"]
+Source = Literal["model", "private_head", "recency_frequency", "seasonal_naive", "climatology"]
+"""`model` shares all it knows with the other tasks, a `private_head` nothing."""
 BASELINE_SOURCES: tuple[Source, ...] = ("climatology", "recency_frequency", "seasonal_naive")
 
 
@@ -36,6 +37,11 @@ class TaskServing(BaseModel):
     scale: Scale = Scale()
     classes: tuple[str, ...] = ()
     evidence: float = 1.0
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether the exported network says it, and not a baseline."""
+        return self.source in {"model", "private_head"}
 
     def with_classes(self, classes: tuple[str, ...]) -> TaskServing:
         """The same for other classes: one that is new gets the mean slope and no shift."""
@@ -87,7 +93,7 @@ class Serving:
         for position, task in enumerate(layout.tasks):
             how, columns = serving[task.name], layout.columns_of(task.name)
             match how.source:
-                case "model" if how.slope:
+                case "model" | "private_head" if how.slope:
                     self._slope[columns], self._shift[columns] = how.slope, how.shift
                 case "climatology":
                     average.extend(range(columns.start, columns.stop))

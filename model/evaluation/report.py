@@ -63,6 +63,11 @@ class TaskReport(_Reported):
     )
     scores: dict[Source, Score] = Field(description="the model beside its baselines")
     reliability: tuple[ReliabilityBin, ...] = ()
+    sharing_gain: float | None = Field(
+        default=None,
+        description="skill of the model less that of the task's private head, which is linear and "
+        "learns from this task alone; below zero sharing hurt",
+    )
     note: str | None = Field(default=None, description="what a reader should know")
     cold: ColdReport | None = Field(
         default=None, description="the same test on cold rows, which are in no other number"

@@ -18,6 +18,7 @@ from model.distributions import Layout
 from model.network.joint_head import JointHead
 from model.network.likelihoods import nll_of_all
 from model.network.neighbours import Neighbours
+from model.network.private_heads import PrivateHeads
 from model.network.sequence import SequencePooling
 from model.network.some_tasks import SomeTasks
 from model.network.task_stage import TaskEmbeddings, TaskStage
@@ -68,7 +69,7 @@ class EventEmbeddings(nn.Module):
 
 
 class KindNetwork(nn.Module):
-    """Trunk, task stage and joint head of one entity kind."""
+    """Trunk, task stage, private heads and joint head of one entity kind."""
 
     def __init__(self, shape: KindShape, embeddings: EventEmbeddings, config: Config) -> None:
         super().__init__()
@@ -91,6 +92,7 @@ class KindNetwork(nn.Module):
             inputs += 1
         self.trunk = EnsembleTrunk(inputs, config.width, config.members, config.dropout)
         self.stage = TaskStage(self.layout, config.width, config.task_channels)
+        self.private = PrivateHeads(self.layout, shape.numbers)
         self.joint = JointHead(
             self.layout, config.width, config.evidence_channels, config.neighbours
         )
@@ -124,6 +126,18 @@ class KindNetwork(nn.Module):
         )
         pooled: Tensor = self.pooling(events_BLC, batch.gaps, batch.types > 0)
         return pooled
+
+    def private_parameters(self, numbers_BF: Tensor, some: SomeTasks | None = None) -> Tensor:
+        """(B, columns) what the tasks' private heads say, all tasks' by default."""
+        scaled_BF = self.numeric(numbers_BF).detach()
+        parameters: Tensor = self.private(scaled_BF, some)
+        return parameters
+
+    @torch.no_grad()
+    def start_at(self, parameters_O: Tensor) -> None:
+        """Let every head say this of everybody before anything is learned."""
+        self.stage.bias.copy_(parameters_O)
+        self.private.bias.copy_(parameters_O)
 
     def nll(self, parameters_BO: Tensor, labels: Sequence[Tensor]) -> Tensor:
         """(B, T) nats per row and task, NaN where the label is missing."""

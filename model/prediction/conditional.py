@@ -137,7 +137,7 @@ class Conditional:
         self._trust_O = np.ones(self.layout.columns, dtype=np.float32)
         for task in self.layout.tasks:
             how = description.serving[task.name]
-            slope = how.slope if how.source == "model" and how.slope else (1.0,)
+            slope = how.slope if how.is_learned and how.slope else (1.0,)
             self._trust_O[self.layout.columns_of(task.name)] = how.evidence * np.asarray(slope)
 
     def given(self, outcomes: Mapping[str, Outcome]) -> Given:

@@ -53,7 +53,7 @@ def evidence_shares(
     """
     rows = _evenly(len(examples))
     examples = examples.take(rows)
-    outputs = Outputs(outputs.states[rows], outputs.marginals[rows])
+    outputs = outputs.take(rows)
     layout = some.layout
     served_RO, slope_O = _served(layout, outputs, examples, serving, baselines)
     nll_RT = nll_of_all(layout, served_RO, examples.labels)
@@ -109,7 +109,7 @@ def _served(
             how.source, task.name, layout, how, examples, outputs, baselines
         )
         served_RO[:, columns] = torch.from_numpy(np.asarray(parameters, dtype=np.float32))
-        if how.source == "model" and how.slope:
+        if how.is_learned and how.slope:
             slope_O[columns] = torch.tensor(how.slope)
     return served_RO, slope_O
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Collection
 
 import numpy as np
 import onnxruntime
@@ -25,29 +26,53 @@ _EXAMPLE_ROWS = 64
 
 
 class _Forward(nn.Module):
-    """One entity kind's marginals and state as a function of tensors, in the order of `Batch`."""
+    """One entity kind's marginals and state as a function of tensors, in the order of `Batch`.
 
-    def __init__(self, network: SSMTLNetwork, entity: EntityKind) -> None:
+    The tasks that are served by their private heads have the marginals of those.
+    """
+
+    is_private: Tensor
+
+    def __init__(
+        self, network: SSMTLNetwork, entity: EntityKind, private_tasks: Collection[str]
+    ) -> None:
         super().__init__()
         self.network = network
         self.entity = entity
+        layout = network.kind(entity).layout
+        is_private = [task.name in private_tasks for task in layout.tasks]
+        self.has_private = any(is_private)
+        columns = torch.tensor(is_private)[torch.tensor(layout.task_of_column)]
+        self.register_buffer("is_private", columns)
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         batch = Batch(*tensors)
         state, output = self.network.marginals(self.entity, batch)
+        if self.has_private:
+            private = self.network.kind(self.entity).private_parameters(batch.numbers)
+            output = torch.where(self.is_private, private, output)
         return output, state
 
 
 def export_network(
-    network: SSMTLNetwork, entity: EntityKind, examples: Examples
+    network: SSMTLNetwork,
+    entity: EntityKind,
+    examples: Examples,
+    private_tasks: Collection[str] = (),
 ) -> tuple[bytes, ExportError]:
     """The ONNX model of one entity kind, and how far from torch it is on some rows.
+
+    Args:
+        network: of the declared tasks.
+        entity: the kind.
+        examples: rows to compare on.
+        private_tasks: those that are answered by their private heads.
 
     Raises:
         RuntimeError: what is served says something else than torch.
     """
     network.eval()
-    forward = _Forward(network, entity).eval()
+    forward = _Forward(network, entity, private_tasks).eval()
     rows = np.arange(min(_EXAMPLE_ROWS, len(examples)))
     arrays = examples.reader.arrays(examples.inputs.take(rows))
     tensors = tuple(torch.from_numpy(array) for array in arrays.values())

@@ -34,7 +34,7 @@ from model.training.loop import TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.pruning import without_self_supervision
 from model.training.resumption import Resumption
-from model.training.selection import sources_of
+from model.training.selection import baselines_of
 from model.training.self_supervision import is_self_supervised
 from model.training.summaries import feature_summaries
 
@@ -149,9 +149,11 @@ def _final(
 
 def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepared) -> Artifact:
     """The files of a network that has the declared tasks alone."""
+    serving = description.serving
+    private = [name for name, how in serving.items() if how.source == "private_head"]
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     exported = {
-        entity: export_network(network, entity, prepared.training[entity])
+        entity: export_network(network, entity, prepared.training[entity], private)
         for entity in network.layouts
     }
     errors = {entity: error for entity, (_, error) in exported.items()}
@@ -187,7 +189,7 @@ def _serving(
     chosen = {name: how for result in results for name, how in result.serving.items()}
     classes = prepared.plan.classes
     return {
-        task.name: chosen.get(task.name, TaskServing(source=sources_of(task)[-2]))
+        task.name: chosen.get(task.name, TaskServing(source=baselines_of(task)[-1]))
         .with_classes(classes.get(task.name, ()))
         .model_copy(
             update={"scale": prepared.scales[task.name]} if task.name in prepared.scales else {}

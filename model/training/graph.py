@@ -17,10 +17,10 @@ from model.network import KindNetwork, Neighbours, SomeTasks, SSMTLNetwork
 from model.network.likelihoods import nll_of_all
 from model.training.examples import Examples
 from model.training.scoring import (
-    Outputs,
     conditional_nll,
     marginals_of,
     mean_nll,
+    outputs_of,
     states_of,
 )
 from model.training.self_supervision import is_self_supervised
@@ -219,7 +219,7 @@ def joint_report(
     some = SomeTasks.at(kind.layout, chosen)
     layout = some.layout
     states = states_of(network, kind, examples)
-    outputs = Outputs(states, marginals_of(network, kind, states, examples, some))
+    outputs = outputs_of(network, kind, examples, states, some)
     labels = examples.of_tasks(some).labels
     marginal = nll_of_all(layout, outputs.marginals, labels)
     labelled = [index for index in range(len(layout)) if bool((~marginal[:, index].isnan()).any())]

@@ -39,6 +39,8 @@ AVERAGING = 0.98
 WARM_UP_STEPS = 50
 JOINT_SPEED = 5.0
 """How much larger the joint heads' steps are: their messages are small and start at nothing."""
+PRIVATE_SPEED = 3.0
+"""The same of the private heads, which are linear."""
 MAX_VALIDATION_ROWS = 20_000
 MAX_PASSES = 3
 MIN_BATCH_ROWS = 128
@@ -250,25 +252,24 @@ class TrainingRun:
 
 
 def _apart(network: SSMTLNetwork) -> list[list[torch.nn.Parameter]]:
-    """The parameters whose gradients are clipped together: the joint heads' apart from the others'.
+    """The parameters whose gradients are clipped together: of what is shared, private, and joint.
 
-    So the marginals learn exactly what they would learn without a joint head.
+    So the marginals learn exactly what they would learn without private and joint heads.
     """
-    joint = {id(p) for entity in network.layouts for p in network.kind(entity).joint.parameters()}
-    everything = list(network.parameters())
-    return [
-        [p for p in everything if id(p) not in joint],
-        [p for p in everything if id(p) in joint],
-    ]
+    kinds = [network.kind(entity) for entity in network.layouts]
+    private = [p for kind in kinds for p in kind.private.parameters()]
+    joint = [p for kind in kinds for p in kind.joint.parameters()]
+    apart = set(map(id, (*private, *joint)))
+    return [[p for p in network.parameters() if id(p) not in apart], private, joint]
 
 
 def make_optimizer(network: SSMTLNetwork, config: Config) -> torch.optim.Optimizer:
-    """AdamW; only weight matrices decay, and joint heads learn in larger steps."""
-    shared, joint = _apart(network)
+    """AdamW; only weight matrices decay, and private and joint heads learn in larger steps."""
+    shared, private, joint = _apart(network)
     return torch.optim.AdamW(
         [
             {"params": [p for p in some if (p.ndim >= 2) == decays], "speed": speed, **decay}
-            for some, speed in ((shared, 1.0), (joint, JOINT_SPEED))
+            for some, speed in ((shared, 1.0), (private, PRIVATE_SPEED), (joint, JOINT_SPEED))
             for decays, decay in (
                 (True, {"weight_decay": config.weight_decay}),
                 (False, {"weight_decay": 0.0}),

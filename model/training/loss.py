@@ -1,4 +1,5 @@
-"""The training loss: marginals, the joint head under random evidence, and self-supervision.
+"""The training loss: marginals, private heads, the joint head under random evidence, and
+self-supervision.
 
 Every task counts in units of its climatology's NLL, so that no weights need to be set by hand.
 
@@ -111,6 +112,8 @@ def training_loss(
     marginals_BO = output_BO + asked.offsets_BO
     nll_BT = asked.nll(marginals_BO)
     loss = weighted_mean(nll_BT, row_weights_B, asked.weights)
+    private_BO = kind.private_parameters(batch.numbers, asked.some) + asked.offsets_BO
+    loss = loss + weighted_mean(asked.nll(private_BO), row_weights_B, asked.weights)
     # Drawn from a generator of its own, so that the marginals learn the same without a joint head.
     revealing = torch.Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
     if related is not None:

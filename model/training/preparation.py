@@ -100,13 +100,12 @@ class Prepared:
             kind = network.kind(entity)
             kind.numeric.fit_scaling(torch.from_numpy(examples.inputs.numbers))
             network.connect(entity, self.neighbours[entity])
-            with torch.no_grad():
-                # The seasonal naive forecast is added to the output: its bias starts at zero.
-                start = torch.from_numpy(self.baselines[entity].climatology)
-                is_offset = torch.zeros(kind.layout.columns, dtype=torch.bool)
-                for name in examples.naive:
-                    is_offset[kind.layout.columns_of(name)] = True
-                kind.stage.bias.copy_(torch.where(is_offset, 0.0, start))
+            # The seasonal naive forecast is added to the output: its bias starts at zero.
+            start = torch.from_numpy(self.baselines[entity].climatology)
+            is_offset = torch.zeros(kind.layout.columns, dtype=torch.bool)
+            for name in examples.naive:
+                is_offset[kind.layout.columns_of(name)] = True
+            kind.start_at(torch.where(is_offset, 0.0, start))
         return network
 
 

@@ -54,10 +54,9 @@ def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
     neighbours = Neighbours(whole.joint.sources, whole.joint.strength).among(tasks)
     state["joint.sources"], state["joint.strength"] = neighbours.sources, neighbours.correlation
     state["joint.output"] = state["joint.output"][columns]
-    kept = {name: value for name, value in state.items() if not name.startswith("stage.")}
-    kept["stage.bias"] = state["stage.bias"]
-    kept["stage.film.weight"] = state["stage.film.weight"]
-    kept["stage.film.bias"] = state["stage.film.bias"]
+    state["private.bias"] = whole.private.bias[columns]
+    by_group = ("stage.head_weights.", "stage.private.", "private.weights.")
+    kept = {name: value for name, value in state.items() if not name.startswith(by_group)}
     of_whole = {
         (group.likelihood, group.parameters): i for i, group in enumerate(whole.layout.groups)
     }
@@ -66,5 +65,6 @@ def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
         first = whole.layout.groups[before].first_task
         members = [whole.layout.position(task.name) - first for task in group.tasks]
         kept[f"stage.head_weights.{index}.weight"] = state[f"stage.head_weights.{before}.weight"]
-        kept[f"stage.private.{index}"] = state[f"stage.private.{before}"][members]
+        for name in ("stage.private", "private.weights"):
+            kept[f"{name}.{index}"] = state[f"{name}.{before}"][members]
     small.load_state_dict(kept)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.network import KindNetwork, SomeTasks, SSMTLNetwork
@@ -24,10 +26,16 @@ class Outputs:
     Attributes:
         states: (R, D)
         marginals: (R, columns), offsets included, nothing known.
+        private: (R, columns) the same from the tasks' private heads.
     """
 
     states: Tensor
     marginals: Tensor
+    private: Tensor
+
+    def take(self, rows: NDArray[np.integer]) -> Outputs:
+        """Of some rows."""
+        return Outputs(self.states[rows], self.marginals[rows], self.private[rows])
 
 
 @torch.no_grad()
@@ -55,10 +63,24 @@ def marginals_of(
     )
 
 
-def outputs_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> Outputs:
-    """Every row's state and parameters of all tasks, in evaluation mode."""
-    states = states_of(network, kind, examples)
-    return Outputs(states, marginals_of(network, kind, states, examples))
+@torch.no_grad()
+def outputs_of(
+    network: SSMTLNetwork,
+    kind: KindNetwork,
+    examples: Examples,
+    states_RD: Tensor | None = None,
+    some: SomeTasks | None = None,
+) -> Outputs:
+    """Every row's state and parameters of some tasks, all by default, in evaluation mode."""
+    states = states_of(network, kind, examples) if states_RD is None else states_RD
+    private = torch.cat(
+        [
+            kind.private_parameters(torch.from_numpy(examples.inputs.numbers[rows]), some)
+            + examples.offsets_of(rows, some)
+            for rows in examples.batches(SCORING_ROWS)
+        ]
+    )
+    return Outputs(states, marginals_of(network, kind, states, examples, some), private)
 
 
 def outputs_in_chunks(
@@ -67,8 +89,7 @@ def outputs_in_chunks(
     """All rows with a bounded number of tasks at a time, so that many tasks need little memory."""
     states = states_of(network, kind, examples)
     for some in SomeTasks.chunks(kind.layout, CHUNK_TASKS):
-        marginals = marginals_of(network, kind, states, examples, some)
-        yield some, Outputs(states, marginals), examples.of_tasks(some)
+        yield some, outputs_of(network, kind, examples, states, some), examples.of_tasks(some)
 
 
 def mean_nll_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> Tensor:

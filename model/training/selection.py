@@ -1,4 +1,7 @@
-"""Chooses, per task and on validation rows, what is served: the calibrated model or a baseline."""
+"""Chooses, per task and on validation rows, what is served.
+
+The calibrated model, the task's private head, or a baseline.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,16 @@ from model.training.examples import Examples
 from model.training.scoring import Outputs
 
 
+def baselines_of(task: Task) -> tuple[Source, ...]:
+    """What can answer a task without having learned from its features, the simplest first."""
+    if task.target.kind == "peak_period":
+        return ("climatology", "seasonal_naive")
+    return ("climatology", "recency_frequency")
+
+
 def sources_of(task: Task) -> tuple[Source, ...]:
     """What can answer a task, the simplest first."""
-    if task.target.kind == "peak_period":
-        return ("climatology", "seasonal_naive", "model")
-    return ("climatology", "recency_frequency", "model")
+    return (*baselines_of(task), "private_head", "model")
 
 
 def source_parameters(
@@ -45,6 +53,8 @@ def source_parameters(
     columns = layout.columns_of(name)
     if source == "model":
         return serving.calibrate(outputs.marginals[:, columns].numpy())
+    if source == "private_head":
+        return outputs.private[:, columns].numpy()
     return baseline_parameters(
         source,
         layout.position(name),
@@ -76,6 +86,8 @@ def choose_serving(
 ) -> dict[str, TaskServing]:
     """Calibrate the model and choose, per task, the source by its validation NLL.
 
+    A private head is served as it was learned: it is linear, and was fitted to nothing else.
+
     The most informed source wins whose NLL is not worse than the best one's by more than a standard
     error of their difference (Breiman et al., 1984, the one-standard-error rule, turned to the
     side of the model: the baselines know less of what the validation rows did not show).
@@ -85,7 +97,7 @@ def choose_serving(
     """
     chosen = {
         task.name: TaskServing(
-            source=sources_of(task)[-2],
+            source=baselines_of(task)[-1],
             scale=scales.get(task.name, Scale()),
             classes=layout.classes.get(task.name, ()),
         )
@@ -115,7 +127,8 @@ def choose_serving(
         }
         best = _most_informed(nll, examples.weights, _tells_apart(task, examples))
         if best is not None:
-            chosen[task.name] = calibrated.model_copy(update={"source": best})
+            learned = calibrated if best == "model" else chosen[task.name]
+            chosen[task.name] = learned.model_copy(update={"source": best})
     return chosen
 
 

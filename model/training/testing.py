@@ -78,6 +78,7 @@ def report_task(
         )
         if task.target.kind == "occurs"
         else (),
+        sharing_gain=scores["model"].skill - scores["private_head"].skill,
         note=_note(scores, serving.source),
     )
 
@@ -89,6 +90,8 @@ def _note(scores: dict[Source, Score], served: Source) -> str | None:
     if better:
         best = min(better, key=lambda source: scores[source].nll)
         return f"on the test rows {best} was better than what is served"
+    if served == "private_head":
+        return "served by its private_head: sharing hurt this task on validation rows"
     if served != "model":
         return f"served by {served}: validation did not show that the model is better"
     return None

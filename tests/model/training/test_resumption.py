@@ -70,10 +70,10 @@ def _one_export() -> Iterator[None]:
     exported: dict[str, tuple[bytes, ExportError]] = {}
 
     def export_once(
-        network: SSMTLNetwork, entity: EntityKind, examples: Examples
+        network: SSMTLNetwork, entity: EntityKind, examples: Examples, private: list[str]
     ) -> tuple[bytes, ExportError]:
         if entity not in exported:
-            exported[entity] = export_network(network, entity, examples)
+            exported[entity] = export_network(network, entity, examples, private)
         return exported[entity]
 
     with pytest.MonkeyPatch.context() as patch:

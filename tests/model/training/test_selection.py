@@ -22,8 +22,15 @@ def made(prepared: Prepared, config: Config) -> tuple[KindNetwork, Examples]:
     return kind, prepared.training["user"]
 
 
-def outputs(examples: Examples, marginals: torch.Tensor) -> Outputs:
-    return Outputs(states=torch.zeros(len(examples), 1), marginals=marginals)
+def outputs(
+    examples: Examples, marginals: torch.Tensor, private: torch.Tensor | None = None
+) -> Outputs:
+    nothing_known = marginals.new_zeros(1, marginals.shape[1]).expand(len(examples), -1)
+    return Outputs(
+        states=torch.zeros(len(examples), 1),
+        marginals=marginals,
+        private=nothing_known if private is None else private,
+    )
 
 
 def constant(prepared: Prepared, examples: Examples) -> torch.Tensor:
@@ -32,11 +39,16 @@ def constant(prepared: Prepared, examples: Examples) -> torch.Tensor:
 
 
 def chosen(
-    prepared: Prepared, kind: KindNetwork, examples: Examples | None, marginals: torch.Tensor | None
+    prepared: Prepared,
+    kind: KindNetwork,
+    examples: Examples | None,
+    marginals: torch.Tensor | None,
+    private: torch.Tensor | None = None,
 ) -> dict[str, TaskServing]:
+    known = examples is not None and marginals is not None
     return choose_serving(
         kind.layout,
-        outputs(examples, marginals) if examples is not None and marginals is not None else None,
+        outputs(examples, marginals, private) if known else None,
         examples,
         prepared.baselines["user"],
         prepared.scales,
@@ -52,20 +64,36 @@ def test_a_model_that_knows_nothing_is_not_served(prepared: Prepared, config: Co
 
 def test_a_model_that_knows_is_served_and_calibrated(prepared: Prepared, config: Config) -> None:
     kind, examples = made(prepared, config)
+    found = chosen(prepared, kind, examples, knowing(prepared, kind, examples, 2 * CONFIDENT))
+    assert found["buys_30d"].source == "model"
+    assert found["buys_7d"].source == "recency_frequency"
+    (slope,) = found["buys_30d"].slope
+    assert 0.2 < slope < 0.5
+
+
+def test_a_private_head_that_knows_more_is_served(prepared: Prepared, config: Config) -> None:
+    kind, examples = made(prepared, config)
+    nothing, much = constant(prepared, examples), knowing(prepared, kind, examples, CONFIDENT / 2)
+    found = chosen(prepared, kind, examples, nothing, private=much)
+    assert found["buys_30d"].source == "private_head"
+    assert found["buys_30d"].slope == (), "served as it was learned"
+    assert found["buys_7d"].source == "recency_frequency"
+    assert chosen(prepared, kind, examples, much, private=much)["buys_30d"].source == "model"
+
+
+def knowing(
+    prepared: Prepared, kind: KindNetwork, examples: Examples, logit: float
+) -> torch.Tensor:
+    """Of one task's outcomes nine out of ten are foreseen, with some confidence."""
     marginals = constant(prepared, examples)
     (column,) = range(*kind.layout.columns_of("buys_30d").indices(kind.layout.columns))
     group = kind.layout.group("buys_30d")
     position = kind.layout.position("buys_30d") - group.first_task
     happened = examples.labels[kind.layout.groups.index(group)][:, position].nan_to_num(0.0)
-    # Right nine times out of ten, and as sure as if it always were.
     right = torch.rand(len(examples)) < 0.9
     said = torch.where(right, happened, 1 - happened)
-    marginals[:, column] = (2 * said - 1) * 2 * CONFIDENT
-    found = chosen(prepared, kind, examples, marginals)
-    assert found["buys_30d"].source == "model"
-    assert found["buys_7d"].source == "recency_frequency"
-    (slope,) = found["buys_30d"].slope
-    assert 0.2 < slope < 0.5
+    marginals[:, column] = (2 * said - 1) * logit
+    return marginals
 
 
 def test_a_task_without_labels_is_served_by_its_last_baseline(
@@ -103,4 +131,4 @@ def test_every_task_has_a_climatology_and_a_model() -> None:
         sources = sources_of(task)
         assert sources[0] == "climatology"
         assert sources[-1] == "model"
-        assert len(set(sources)) == 3
+        assert len(set(sources)) == 4
