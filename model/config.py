@@ -75,6 +75,12 @@ class Config(BaseModel):
     self_supervision: float = Field(
         default=1.0, ge=0, le=100, description="weight of its loss; 0 is none"
     )
+    trials: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="how many further settings of the trunk are tried; validation takes the best",
+    )
     joint: bool = Field(
         default=True, description="whether it is learned what outcomes say about other tasks"
     )

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 GRID = ({"num_leaves": 31, "min_data_in_leaf": 50}, {"num_leaves": 15, "min_data_in_leaf": 100})
 """Tried on validation, the better one is kept."""
-_FIXED = {
+_FIXED: dict[str, float] = {
     "learning_rate": 0.05,
     "feature_fraction": 0.8,
     "bagging_fraction": 0.8,
@@ -50,6 +50,11 @@ class Rows:
     def where(self, chosen: NDArray[np.bool_], y: Floats) -> Rows:
         """Some of the rows with other labels."""
         return Rows(self.x[chosen], y, self.weights[chosen])
+
+
+def use_threads(threads: int) -> None:
+    """As many as everybody else has."""
+    _FIXED["num_threads"] = threads
 
 
 def classified(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:

@@ -11,6 +11,7 @@ from model.evaluation.report import (
     Score,
     TaskGraph,
     TaskReport,
+    Trial,
 )
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Score",
     "TaskGraph",
     "TaskReport",
+    "Trial",
     "stability_index",
 ]

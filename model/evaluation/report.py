@@ -88,6 +88,22 @@ class JointReport(_Reported):
     reversed_nll: float = Field(description="the same in reverse; how far they agree")
 
 
+class Trial(_Reported):
+    """One trial of the search over settings."""
+
+    settings: dict[str, float] = Field(description="what was changed of the settings asked for")
+    losses: tuple[float, ...] = Field(
+        description="after each epoch the mean over the tasks of the validation NLL, in units of "
+        "the climatology's"
+    )
+    given_up: bool = Field(description="whether it was worse than the others after as many epochs")
+
+    @property
+    def loss(self) -> float:
+        """The best one."""
+        return min(self.losses)
+
+
 class Report(_Reported):
     """Everything that is said about a trained model."""
 
@@ -104,6 +120,11 @@ class Report(_Reported):
     epochs: int
     fit_s: float
     self_supervised_tasks: int
+    trials: tuple[Trial, ...] = Field(
+        default=(),
+        description="the settings that were tried, in order; one is without self-supervision, "
+        "which says what that is worth",
+    )
 
 
 class Edge(_Reported):

@@ -34,6 +34,7 @@ from model.training.loop import TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.pruning import without_self_supervision
 from model.training.resumption import Resumption
+from model.training.search import search, settings_of
 from model.training.selection import baselines_of
 from model.training.self_supervision import is_self_supervised
 from model.training.summaries import feature_summaries
@@ -68,9 +69,17 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         everything = final_part(log, tasks, config.max_cutoffs)
         splits = folds(log, tasks, config.max_cutoffs)
-        share = (1 - _FINAL_SHARE) / max(len(splits), 1)
+        tried = len(list(settings_of(config))) if splits else 0
+        share = (1 - _FINAL_SHARE) / max(tried + len(splits), 1)
+        announcers = [
+            _announcer(progress, stop, number * share, share)
+            for number in range(tried + len(splits))
+        ]
+        if tried:
+            widest = max(splits, key=lambda fold: len(fold.tasks))
+            config = search(log, widest, config, seed, announcers, stop, resumption)
         for index in range(len(resumption.results), len(splits)):
-            announce = _announcer(progress, stop, index * share, share)
+            announce = announcers[tried + index]
             result = run_fold(log, splits[index], config, seed, announce, stop, resumption)
             resumption.add(result)
         announce = _announcer(progress, stop, 1 - _FINAL_SHARE, _FINAL_SHARE)
@@ -134,7 +143,7 @@ def _final(
         serving=serving,
         seasonal=dict(prepared.seasonal),
         outlooks=_served_outlooks(learned, prepared),
-        report=_report(learned, results, prepared, serving, epochs, resumption.elapsed_s),
+        report=_report(learned, resumption, prepared, serving, epochs),
         task_graph=_task_graph(learned, results),
         feature_summaries=feature_summaries(prepared),
         least_amounts=least_amounts(prepared.reader.choices, learned),
@@ -200,12 +209,12 @@ def _serving(
 
 def _report(
     tasks: Sequence[Task],
-    results: Sequence[FoldResult],
+    resumption: Resumption,
     prepared: Prepared,
     serving: dict[str, TaskServing],
     epochs: int,
-    fit_s: float,
 ) -> Report:
+    results = resumption.results
     reports = {name: report for result in results for name, report in result.reports.items()}
     return Report(
         tasks={task.name: reports[task.name] for task in tasks if task.name in reports},
@@ -219,7 +228,8 @@ def _report(
         left_out=dict(prepared.left_out),
         training_rows={entity: len(rows) for entity, rows in prepared.training.items()},
         epochs=epochs,
-        fit_s=fit_s,
+        fit_s=resumption.elapsed_s,
+        trials=tuple(resumption.trials),
         self_supervised_tasks=sum(
             is_self_supervised(task.name)
             for layout in prepared.layouts.values()

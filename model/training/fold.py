@@ -63,15 +63,8 @@ def run_fold(
     rng = np.random.default_rng(seed)
     announce("snapshots", 0.0, None, {})
     prepared = prepare(log, fold.tasks, fold.training, config, rng)
-    validation = _rows_of(prepared, fold.validation, config, rng)
-    run = TrainingRun(
-        network=prepared.network(config),
-        training=prepared.training,
-        validation={entity: _sampled(rows, rng) for entity, rows in validation.items()},
-        climatology_nll=prepared.climatology_nll,
-        config=config,
-        seed=seed,
-    )
+    validation = validation_rows(prepared, fold.validation, config, rng)
+    run = fold_run(prepared, validation, config, seed)
     network = run.fit(
         config.max_epochs,
         lambda epoch, losses: announce("training", epoch / config.max_epochs, epoch, losses),
@@ -82,7 +75,23 @@ def run_fold(
     return _conclude(network, prepared, fold, validation, run.best_epoch, config, rng)
 
 
-def _rows_of(
+def fold_run(
+    prepared: Prepared, validation: Mapping[EntityKind, Examples], config: Config, seed: int
+) -> TrainingRun:
+    """A training on a fold, stopped early on its validation rows; the same for the same seed."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    return TrainingRun(
+        network=prepared.network(config),
+        training=prepared.training,
+        validation={entity: _sampled(rows, rng) for entity, rows in validation.items()},
+        climatology_nll=prepared.climatology_nll,
+        config=config,
+        seed=seed,
+    )
+
+
+def validation_rows(
     prepared: Prepared, part: FoldPart, config: Config, rng: np.random.Generator
 ) -> dict[EntityKind, Examples]:
     """The rows that tasks are judged on: of many tasks fewer."""
@@ -115,7 +124,7 @@ def _conclude(
     rng: np.random.Generator,
 ) -> FoldResult:
     result = FoldResult({}, {}, {}, [], epochs)
-    test = {} if fold.test is None else _rows_of(prepared, fold.test, config, rng)
+    test = {} if fold.test is None else validation_rows(prepared, fold.test, config, rng)
     for entity in prepared.layouts:
         kind = network.kind(entity)
         seen = validation.get(entity)

@@ -58,6 +58,8 @@ class TrainingRun:
         validation: rows per entity kind; none means a fixed number of epochs.
         climatology_nll: (T,) per entity kind, nats of the training climatology.
         seed: of the order of rows, the masks and the revealed outcomes.
+        losses: after each epoch the mean over the tasks of the validation NLL over the
+            climatology's.
     """
 
     network: SSMTLNetwork
@@ -66,6 +68,7 @@ class TrainingRun:
     climatology_nll: Mapping[EntityKind, Tensor]
     config: Config
     seed: int
+    losses: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float = field(default=float("inf"))
 
@@ -94,6 +97,7 @@ class TrainingRun:
             validated = self._validate(self._averaged.module)
             # Without validation labels every epoch is the best so far.
             loss = float(np.mean(list(validated.values()))) if validated else -float(self._epoch)
+            self.losses.append(loss)
             if loss < self.best_loss:
                 self.best_loss, self.best_epoch = loss, self._epoch
                 self._best = copies_of(self._averaged.module)
@@ -144,6 +148,7 @@ class TrainingRun:
                 "step": self._step,
                 "best_epoch": self.best_epoch,
                 "best_loss": self.best_loss,
+                "losses": list(self.losses),
                 "order": self._order,
                 "groups": groups,
             },
@@ -160,6 +165,7 @@ class TrainingRun:
         self._generator.set_state(tensors["random.generator"])
         self._epoch, self._step = facts["epoch"], facts["step"]
         self.best_epoch, self.best_loss = facts["best_epoch"], facts["best_loss"]
+        self.losses = list(facts["losses"])
         self._rng.bit_generator.state = facts["order"]
 
     def _train_epoch(self, stop: StopCallback, memory: Memory) -> dict[str, float]:

@@ -14,10 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from model.checkpoints import Checkpoints
+from model.evaluation import Trial
 from model.training.fold import FoldResult
 from model.training.state import TrainingState, pack, unpack
 
 _RESULTS = TypeAdapter(list[FoldResult])
+_TRIALS = TypeAdapter(list[Trial])
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,12 @@ class Resumption:
 
     Attributes:
         results: of the folds that are over, in order.
+        trials: of the search that are over, in order.
     """
 
     def __init__(self, checkpoints: Checkpoints, fingerprint: str) -> None:
         self.results: list[FoldResult] = []
+        self.trials: list[Trial] = []
         self._checkpoints = checkpoints
         self._fingerprint = fingerprint
         self._training: TrainingState | None = None
@@ -51,6 +55,11 @@ class Resumption:
     def add(self, result: FoldResult) -> None:
         """A fold is over."""
         self.results.append(result)
+        self._save(None)
+
+    def add_trial(self, trial: Trial) -> None:
+        """A trial is over."""
+        self.trials.append(trial)
         self._save(None)
 
     def recall(self) -> TrainingState | None:
@@ -71,6 +80,7 @@ class Resumption:
             "fingerprint": self._fingerprint,
             "elapsed_s": self.elapsed_s,
             "results": _RESULTS.dump_python(self.results, mode="json"),
+            "trials": _TRIALS.dump_python(self.trials, mode="json"),
             "training": None if training is None else training.facts,
         }
         tensors = {} if training is None else training.tensors
@@ -86,7 +96,9 @@ class Resumption:
             if facts["fingerprint"] != self._fingerprint:
                 log.warning("a checkpoint is of other data, tasks or settings: not taken")
                 return False
-            self.results = _RESULTS.validate_python(facts["results"])
+            results = _RESULTS.validate_python(facts["results"])
+            self.trials = _TRIALS.validate_python(facts["trials"])
+            self.results = results
         except (KeyError, ValueError, ValidationError, SafetensorError) as error:
             log.warning("a checkpoint cannot be read (%s): not taken", error)
             return False
