@@ -117,7 +117,9 @@ def test_the_report_has_every_task_beside_its_baselines(
         assert found.served in found.scores
         assert "climatology" in found.scores
         assert "model" in found.scores
-        assert len(found.scores) == 3
+        assert len(found.scores) == 4
+        gain = found.scores["model"].skill - found.scores["private_head"].skill
+        assert found.sharing_gain == gain
         assert found.scores["climatology"].skill == 0
         assert found.test_at < fitted.cutoff_at_
         assert found.test_rows > 0

@@ -82,7 +82,7 @@ def test_every_task_has_a_report_beside_its_baselines(estimator: SSMTL) -> None:
     }
     for name, expected in metrics.items():
         scores = report.tasks[name].scores
-        assert set(scores) == {"climatology", "recency_frequency", "model"}
+        assert set(scores) == {"climatology", "recency_frequency", "private_head", "model"}
         assert all(set(score.metrics) == expected for score in scores.values())
         assert scores["climatology"].skill == 0
 
