@@ -8,7 +8,7 @@ read uses what was compiled when it was made.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from functools import cache, cached_property, update_wrapper
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,9 +79,52 @@ def compile_all() -> None:
         _ = marked.machine_code
 
 
+def prefetch(entries: Any, place: Any) -> None:
+    """Have the processor fetch an entry of an array that will be read soon; places do not wrap.
+
+    Entries that are read in no order are waited for one after the other, unless they are asked for
+    some way ahead. Without a compiler it does nothing.
+    """
+
+
+@cache
+def _know_prefetch() -> None:
+    """Tell Numba what `prefetch` does in a compiled function."""
+    extending: Any = import_module("numba.extending")
+    types: Any = import_module("numba.types")
+    cgutils: Any = import_module("numba.core.cgutils")
+    ir: Any = import_module("llvmlite.ir")
+    byte_pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+
+    def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_type = signature.args[0]
+        array = context.make_array(array_type)(context, builder, arguments[0])
+        entry = cgutils.get_item_pointer(context, builder, array_type, array, [arguments[1]])
+        does = ir.FunctionType(ir.VoidType(), [byte_pointer, flag, flag, flag])
+        instruction = cgutils.get_or_insert_function(builder.module, does, "llvm.prefetch.p0")
+        # To read it, to keep it as near as can be, and it is data.
+        flags = [ir.Constant(flag, number) for number in (0, 3, 1)]
+        builder.call(instruction, [builder.bitcast(entry, byte_pointer), *flags])
+        return context.get_dummy_value()
+
+    def fetched(_: Any, entries: Any, __: Any) -> Any:
+        return types.void(entries, types.intp), lowered
+
+    intrinsic = extending.intrinsic(fetched)
+
+    def in_machine_code(entries: Any, place: Any) -> None:
+        intrinsic(entries, place)
+
+    def for_any_types(entries: Any, place: Any) -> Any:  # noqa: ARG001 (named alike)
+        return in_machine_code
+
+    extending.overload(prefetch)(for_any_types)
+
+
 def _dispatcher(function: Callable[..., Any]) -> Any:
     # By name: its types contradict what it does.
     numba: Any = import_module("numba")
+    _know_prefetch()
     caching: Any = import_module("numba.core.caching")
 
     class InstalledLocator(caching.InTreeCacheLocator):  # type: ignore[misc]

@@ -52,7 +52,7 @@ def read_log(path: Path) -> EventLog:
         for c in (0, 1)
     ]
     log = log_of_coded(
-        _ahead(_batches(file)),
+        _batches(file),
         file.metadata.num_rows,
         users=_entities(largest[0] + 1),
         items=_entities(largest[1] + 1),
@@ -65,30 +65,31 @@ def read_log(path: Path) -> EventLog:
 
 
 def _batches(file: pq.ParquetFile) -> Iterator[CodedEvents]:
-    for batch in file.iter_batches(_BATCH_ROWS, columns=list(task.RAW_COLUMNS)):
-        quantity = pc.fill_null(batch["quantity"], np.nan)
-        yield CodedEvents(
-            user=batch["user"].to_numpy(),
-            item=batch["item"].to_numpy(),
-            time_us=batch["time"].cast("int64").to_numpy(),
-            event_type=batch["event_type"].to_numpy(),
-            quantity=quantity.to_numpy(),
-            price=batch["price"].to_numpy(),
-        )
-
-
-def _ahead(batches: Iterator[CodedEvents]) -> Iterator[CodedEvents]:
     """The next batch is decoded while one is worked on."""
+    decoded = file.iter_batches(_BATCH_ROWS, columns=list(task.RAW_COLUMNS))
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, batches, None)
+        waiting = pool.submit(next, decoded, None)
         while (batch := waiting.result()) is not None:
-            waiting = pool.submit(next, batches, None)
-            yield batch
+            waiting = pool.submit(next, decoded, None)
+            yield _coded(batch)
+
+
+def _coded(batch: pa.RecordBatch) -> CodedEvents:
+    return CodedEvents(
+        user=batch["user"].to_numpy(),
+        item=batch["item"].to_numpy(),
+        time_us=batch["time"].view("int64").to_numpy(),
+        event_type=batch["event_type"].to_numpy(),
+        quantity=batch["quantity"].to_numpy(zero_copy_only=False),
+        price=batch["price"].to_numpy(),
+    )
 
 
 def _entities(size: int) -> Entities:
-    ids = pd.Index([f"{code:08d}" for code in range(size)], dtype="str")
-    return Entities(ids=ids, attributes=pd.DataFrame(index=range(size)))
+    ids = pc.utf8_lpad(pa.array(np.arange(size)).cast(pa.large_string()), 8, "0")
+    return Entities(
+        ids=pd.Index(pd.array(ids, dtype="str")), attributes=pd.DataFrame(index=range(size))
+    )
 
 
 def plan_of(log: EventLog) -> SnapshotPlan:

@@ -83,7 +83,7 @@ def _of_events(log: EventLog, column: str) -> Attribute | None:
         return Attribute("event", found.data, found.values)
     match column:
         case "quantity":
-            return Attribute("event", log.units, None)
+            return Attribute("event", np.asarray(log.units, dtype=np.float64), None)
         case "price":
             price = np.where(log.price_cents < 0, np.nan, log.price_cents / 100)
             return Attribute("event", price, None)

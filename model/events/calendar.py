@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from model.compiled import COMPILED, compiled
 
 _HOUR_US = 3_600_000_000
-_QUARTER_US = _HOUR_US // 4
-_MINUTE_US = _HOUR_US // 60
+QUARTER_US = _HOUR_US // 4
+MINUTE_US = _HOUR_US // 60
 
 PERIOD_LABELS: dict[str, tuple[str, ...]] = {
     "month_of_year": tuple(str(month) for month in range(1, 13)),
@@ -56,20 +56,24 @@ def local_minutes(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int3
         time_zone: IANA name.
     """
     if time_zone == "UTC":
-        return (time_us // _MINUTE_US).astype(np.int32)
+        return (time_us // MINUTE_US).astype(np.int32)
     starts = _quarter_starts(time_us)
-    utc = time_us[starts] // _QUARTER_US * _QUARTER_US
+    utc = time_us[starts] // QUARTER_US * QUARTER_US
     offsets = _local_us(utc, time_zone) - utc
     if COMPILED:
         minutes = np.empty(len(time_us), dtype=np.int32)
         _put_minutes(np.asarray(time_us), starts, np.asarray(offsets), minutes)
         return minutes
     shifted = time_us + np.repeat(offsets, np.diff(starts, append=len(time_us)))
-    return (shifted // _MINUTE_US).astype(np.int32)
+    return (shifted // MINUTE_US).astype(np.int32)
 
 
 class LocalClock:
     """The shop's clock over some stretch of time, looked up once for each quarter of an hour.
+
+    Attributes:
+        ahead_us: how much the clocks are ahead of UTC in each quarter; empty for UTC itself.
+        first_quarter: since 1970.
 
     Args:
         first_us: the earliest time that is asked for.
@@ -78,17 +82,17 @@ class LocalClock:
     """
 
     def __init__(self, first_us: int, last_us: int, time_zone: str) -> None:
-        self._first_quarter = first_us // _QUARTER_US
-        self._ahead_us: NDArray[np.int64] | None = None
+        self.first_quarter = first_us // QUARTER_US
+        self.ahead_us = np.zeros(0, dtype=np.int64)
         if time_zone != "UTC":
-            utc = np.arange(self._first_quarter, last_us // _QUARTER_US + 1) * _QUARTER_US
-            self._ahead_us = _local_us(utc, time_zone) - utc
+            utc = np.arange(self.first_quarter, last_us // QUARTER_US + 1) * QUARTER_US
+            self.ahead_us = np.ascontiguousarray(_local_us(utc, time_zone) - utc)
 
     def minutes(self, time_us: NDArray[np.int64]) -> NDArray[np.int32]:
         """As `local_minutes`, of times in any order."""
-        if self._ahead_us is not None:
-            time_us = time_us + self._ahead_us[time_us // _QUARTER_US - self._first_quarter]
-        return (time_us // _MINUTE_US).astype(np.int32)
+        if len(self.ahead_us):
+            time_us = time_us + self.ahead_us[time_us // QUARTER_US - self.first_quarter]
+        return (time_us // MINUTE_US).astype(np.int32)
 
 
 def _local_us(utc_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
@@ -101,7 +105,7 @@ def _quarter_starts(time_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where a quarter of an hour begins that has events."""
     if COMPILED:
         return _found_quarters(np.asarray(time_us))
-    quarters = time_us // _QUARTER_US
+    quarters = time_us // QUARTER_US
     return np.flatnonzero(np.diff(quarters, prepend=quarters[:1] - 1))
 
 
@@ -118,7 +122,7 @@ def _found_quarters(time_us: NDArray[np.int64]) -> NDArray[np.int64]:
                 starts = wider
             starts[found] = row
             found += 1
-            ends_us = (time_us[row] // _QUARTER_US + 1) * _QUARTER_US
+            ends_us = (time_us[row] // QUARTER_US + 1) * QUARTER_US
     return starts[:found].copy()
 
 
@@ -132,20 +136,20 @@ def _put_minutes(
     for quarter in range(len(starts)):
         stop = starts[quarter + 1] if quarter + 1 < len(starts) else len(time_us)
         for row in range(starts[quarter], stop):
-            minutes[row] = (time_us[row] + offsets[quarter]) // _MINUTE_US
+            minutes[row] = (time_us[row] + offsets[quarter]) // MINUTE_US
 
 
 def _local_quarters(
     time_us: NDArray[np.int64], time_zone: str
 ) -> tuple[pd.DatetimeIndex, NDArray[np.int64]]:
     # All offsets in use are whole quarter-hours, so one look-up per distinct one is exact.
-    quarters, inverse = np.unique(time_us // _QUARTER_US, return_inverse=True)
-    utc = pd.DatetimeIndex((quarters * _QUARTER_US).astype("datetime64[us]"), tz="UTC")
+    quarters, inverse = np.unique(time_us // QUARTER_US, return_inverse=True)
+    utc = pd.DatetimeIndex((quarters * QUARTER_US).astype("datetime64[us]"), tz="UTC")
     return utc.tz_convert(time_zone), inverse
 
 
 def exposure_hours(start_us: int, end_us: int, period: str, time_zone: str) -> NDArray[np.float64]:
     """How many hours of `(start, end]` fall into each period, to the quarter of an hour."""
-    moments = np.arange(start_us + _QUARTER_US // 2, end_us, _QUARTER_US, dtype=np.int64)
+    moments = np.arange(start_us + QUARTER_US // 2, end_us, QUARTER_US, dtype=np.int64)
     size = len(PERIOD_LABELS[period])
     return np.bincount(period_codes(moments, period, time_zone), minlength=size) / 4

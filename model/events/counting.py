@@ -50,27 +50,38 @@ def moved(column: NDArray[Scalar], to: NDArray[np.int64], slots: int) -> NDArray
 
 
 def rows_in_order(
-    codes: NDArray[np.integer[Any]], entities: int
+    codes: NDArray[np.integer[Any]], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32] | NDArray[np.int64]]:
     """The rows of the first entity, of the second and so on; ascending in each.
 
     Args:
         codes: (rows,) entity of each row, -1 for none.
-        entities: how many there are.
+        counts: (entities,) how many rows each has.
 
     Returns:
         offsets (entities + 1,) of the entities' slots, and the row of each slot.
     """
-    offsets = np.zeros(entities + 1, dtype=np.int64)
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
     if not COMPILED:
         present = np.flatnonzero(codes >= 0)
-        np.cumsum(np.bincount(codes[present], minlength=entities), out=offsets[1:])
         return offsets, present[np.argsort(codes[present], kind="stable")]
-    _count(np.asarray(codes), offsets[1:])
-    np.cumsum(offsets, out=offsets)
     rows = np.empty(offsets[-1], dtype=np.int32 if len(codes) < 2**31 else np.int64)
     _put_rows(np.asarray(codes), offsets[:-1].copy(), rows)
     return offsets, rows
+
+
+def count(codes: NDArray[np.integer[Any]], counts: NDArray[np.int64]) -> None:
+    """Add to `counts`, (entities,), how many rows each has.
+
+    Args:
+        codes: (rows,) entity of each row, -1 for none.
+        counts: so far.
+    """
+    if COMPILED:
+        _count(np.asarray(codes), counts)
+    else:
+        counts += np.bincount(codes[codes >= 0], minlength=len(counts))
 
 
 @compiled

@@ -52,8 +52,8 @@ class EventLog:
 
     `units` is the quantity to the nearest `UNIT_STEP`, 1 where the log has none. `price_cents` is
     -1 where absent. `columns` are whatever else the log has. Where the log is `packed`, its columns
-    are views of that. Without `has_time` all events are at
-    time 0, and nothing is before or after anything.
+    are views of that, amounts perhaps in smaller types that hold them to the last bit. Without
+    `has_time` all events are at time 0, and nothing is before or after anything.
     """
 
     users: Entities
@@ -144,7 +144,10 @@ class EventLog:
     def slot_columns(self) -> dict[str, NDArray[Any]]:
         """What an index puts side by side, in the order of rows."""
         names = ("time_us", "event_type", "units", "price_cents", "value_cents", "local_minute")
-        return {name: getattr(self, name) for name in names}
+        columns = {name: getattr(self, name) for name in names}
+        for name in ("price_cents", "value_cents"):
+            columns[name] = np.asarray(columns[name], dtype=np.int64)
+        return columns | {"units": np.asarray(self.units, dtype=np.float64)}
 
     def is_type(self, name: str) -> NDArray[np.bool_]:
         """Which events are of this type; none for a type that the log does not have."""

@@ -83,7 +83,7 @@ class Stream:
         """The events of each entity; of a packed log without an index nothing more is kept."""
         log, of_user = self.log, self.entity == "user"
         if log.packed is not None and f"{self.entity}_events" not in vars(log):
-            return log.packed.index(self.entity, len(log.users if of_user else log.items))
+            return log.packed.index(self.entity)
         return log.user_events if of_user else log.item_events
 
     def _block(self, whole: SnapshotReader, events_of: Callable[[], EntityEvents]) -> Block:

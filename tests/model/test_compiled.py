@@ -31,10 +31,10 @@ def doubled(number):
 NUMBERS = np.arange(5, dtype=np.float64)
 
 
-def module(folder: Path) -> ModuleType:
+def module(folder: Path, source: str = SOURCE) -> ModuleType:
     """A module of its own, as if just imported in a new process."""
     path = folder / "some_kernels.py"
-    path.write_text(SOURCE)
+    path.write_text(source)
     spec = importlib.util.spec_from_file_location("some_kernels", path)
     assert spec is not None
     assert spec.loader is not None
@@ -117,3 +117,24 @@ def test_without_a_compiler_the_function_stays_as_it_is(
     assert plain.__name__ == "total"
     assert made.total([1.5, 2.5]) == 4
     assert not files(tmp_path)
+
+
+PREFETCHING = """
+from model.compiled import compiled, prefetch
+
+
+@compiled
+def total(numbers, places):
+    found = 0.0
+    for n in range(len(places)):
+        prefetch(numbers, places[min(n + 2, len(places) - 1)])
+        found += numbers[places[n]]
+    return found
+"""
+
+
+def test_what_is_fetched_ahead_is_read_as_it_is(tmp_path: Path) -> None:
+    places = np.array([4, 0, 2], dtype=np.int32)
+    for numbers in (NUMBERS, np.arange(10, dtype=np.float64)[::2] / 2):
+        assert module(tmp_path, PREFETCHING).total(numbers, places) == 6
+        assert module(tmp_path, PREFETCHING).total.__wrapped__(numbers, places) == 6

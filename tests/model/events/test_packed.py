@@ -7,33 +7,47 @@ from model.events import EventLog
 from model.events.calendar import LocalClock, local_minutes
 from model.events.index import SLOT_COLUMNS
 from model.events.log import ROW_COLUMNS
-from model.events.packed import PACKED_EVENT, PackedEvents
+from model.events.packed import COMPACT_EVENT, WIDE_EVENT, PackedEvents, room_for
 from tests.model.made_logs import TIME_ZONE, random_log, same
 
 
-def packed(log: EventLog) -> PackedEvents:
-    events = np.empty(len(log), dtype=PACKED_EVENT)
+def packed(log: EventLog, dtype: np.dtype[np.void] = COMPACT_EVENT) -> PackedEvents:
+    events = room_for(len(log), dtype)
     for name in ROW_COLUMNS:
         events[name] = getattr(log, name)
-    return PackedEvents(events, LocalClock(log.first_us, log.last_us, log.time_zone))
+        assert np.array_equal(events[name], getattr(log, name)), "fits"
+    return PackedEvents(
+        events,
+        LocalClock(log.first_us, log.last_us, log.time_zone),
+        {"user": np.diff(log.user_events.offsets), "item": np.diff(log.item_events.offsets)},
+    )
 
 
+@pytest.mark.parametrize("dtype", [COMPACT_EVENT, WIDE_EVENT], ids=["compact", "wide"])
 @pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("zone", ["UTC", TIME_ZONE])
 def test_a_stretch_of_packed_events_is_one_of_the_index(
-    zone: str, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+    zone: str, is_compiled: bool, dtype: np.dtype[np.void], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.events.packed.COMPILED", is_compiled)
     log = random_log(4, zone)
     monkeypatch.setattr("model.events.counting.COMPILED", is_compiled)
-    of_users = packed(log).index("user", len(log.users)), log.user_events
-    of_items = packed(log).index("item", len(log.items)), log.item_events
+    of_users = packed(log, dtype).index("user"), log.user_events
+    of_items = packed(log, dtype).index("item"), log.item_events
     for index, whole in (of_users, of_items):
         assert same(index.offsets, whole.offsets)
         found, expected = index.stretch(1, 4), whole.stretch(1, 4)
         for name in ("offsets", *SLOT_COLUMNS):
             assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+            if name != "rows":
+                assert getattr(found, name).dtype == getattr(expected, name).dtype, name
         assert found.first == expected.first == 1
+
+
+def test_a_compact_event_is_in_one_line_of_the_cache() -> None:
+    events = room_for(5, COMPACT_EVENT)
+    places = events.ctypes.data + np.arange(5) * COMPACT_EVENT.itemsize
+    assert (places // 64 == (places + COMPACT_EVENT.itemsize - 1) // 64).all()
 
 
 def test_a_stretch_has_the_events_of_its_entities_alone() -> None:
