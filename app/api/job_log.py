@@ -12,8 +12,9 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import ReadSession
+from app.api.jobs import MAX_EVENT_ID
 from app.api.pagination import Page, Pagination
-from app.api.training_jobs import MAX_EVENT_ID, KnownJob
+from app.api.training_jobs import KnownJob
 from app.domain.training_jobs import LogLevel, job_log
 
 router = APIRouter(tags=["training jobs"])

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.dependencies import (
-    AppSettings,
     DatasetName,
     IdempotencyKey,
     ReadSession,
@@ -27,23 +26,30 @@ from app.api.exports import (
     chosen_format,
     download,
 )
-from app.api.job_events import Follower
+from app.api.jobs import (
+    ACCEPTED,
+    FOLLOWED,
+    BackgroundJob,
+    Compacted,
+    JobId,
+    State,
+    followed,
+    point_to,
+    say_when_to_ask_again,
+    shown,
+)
 from app.api.pagination import Page, Pagination
 from app.api.prediction_schemas import Id
-from app.api.training_jobs import MAX_EVENT_ID, Compacted, JobFault, JobProgress, State
 from app.db.engine import transaction
 from app.domain import prediction_jobs
 from app.domain.datasets import get_dataset
 from app.domain.exporting import chosen_tasks
 from app.domain.model_versions import CHAMPION
 from app.domain.prediction_jobs import PredictionJobRequest, set_of
-from app.domain.training_jobs import is_told
 
 router = APIRouter(tags=["prediction jobs"], prefix="/datasets/{dataset}/prediction-jobs")
 
 MAX_LISTED = 100_000
-JobId = Annotated[str, Path(description="id of the job")]
-_RETRY_AFTER_S = 1
 
 
 class NewPredictionJob(BaseModel):
@@ -96,26 +102,16 @@ class PredictionJobResult(BaseModel):
     rows: int = Field(description="answers in it")
 
 
-class PredictionJob(BaseModel):
+class PredictionJob(BackgroundJob):
     """A scoring in the background."""
 
-    id: str
-    dataset: str
-    state: State
     model_version: int = Field(description="that answers")
     tasks: list[str]
     users: int | None = Field(description="how many are listed; null: nobody is")
     items: int | None = Field(description="how many are listed; null: nothing is")
     active_within_days: float | None
     as_of: datetime = Field(description="events after this are not looked at")
-    progress: JobProgress | None
     result: PredictionJobResult | None = Field(description="once it has succeeded")
-    error: JobFault | None = Field(description="once it has failed")
-    attempt: int
-    losses: int = Field(description="how often the job lost its worker")
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
 
 
 @router.post(
@@ -123,14 +119,7 @@ class PredictionJob(BaseModel):
     status_code=202,
     operation_id="submitPredictionJob",
     summary="Score everybody in the background",
-    responses={
-        202: {
-            "headers": {
-                "Location": {"description": "where the job is", "schema": {"type": "string"}},
-                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}},
-            }
-        }
-    },
+    responses=ACCEPTED,
 )
 def submit_prediction_job(
     dataset: DatasetName,
@@ -149,8 +138,7 @@ def submit_prediction_job(
     request = (body or NewPredictionJob()).request
     row = get_dataset(session, dataset, lock=True)
     found = prediction_jobs.submit_prediction_job(session, row, request, idempotency_key)
-    response.headers["Location"] = f"/v1/datasets/{dataset}/prediction-jobs/{found.job.id}"
-    response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    point_to(response, f"/v1/datasets/{dataset}/prediction-jobs/{found.job.id}")
     return _shown(found)
 
 
@@ -178,10 +166,9 @@ def get_prediction_job(
 ) -> PredictionJob:
     """Its state, progress, and how it ended; `Retry-After` says when to ask again."""
     row = get_dataset(session, dataset)
-    shown = _shown(prediction_jobs.get_prediction_job(session, row, job_id))
-    if shown.finished_at is None:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
-    return shown
+    found = _shown(prediction_jobs.get_prediction_job(session, row, job_id))
+    say_when_to_ask_again(response, found)
+    return found
 
 
 @router.post(
@@ -231,67 +218,31 @@ def _known_job(dataset: DatasetName, job_id: JobId, session: ReadSession) -> str
     return prediction_jobs.get_prediction_job(session, row, job_id).job.id
 
 
-# A stream cannot answer 404 any more once it has begun: the job is looked up before.
-KnownJob = Annotated[str, Depends(_known_job, scope="function")]
-
-
-def _last_seen(
-    job_id: KnownJob,
-    session: ReadSession,
-    last_event_id: Annotated[
-        int | None, Header(ge=0, le=MAX_EVENT_ID, description="go on after this")
-    ] = None,
-) -> int:
-    after = last_event_id or 0
-    if last_event_id is not None and is_told(session, job_id, after):
-        raise HTTPException(204)
-    return after
-
-
 @router.get(
     "/{job_id}/events",
     operation_id="followPredictionJob",
     summary="Follow a prediction job by server-sent events",
     response_class=EventSourceResponse,
-    responses={
-        204: {"description": "The job has ended and nothing follows `Last-Event-ID`"},
-    },
+    responses=FOLLOWED,
 )
 async def follow_prediction_job(
-    request: Request,
-    job_id: KnownJob,
-    after: Annotated[int, Depends(_last_seen, scope="function")],
-    settings: AppSettings,
-    sessions: SessionFactory,
+    events: Annotated[AsyncIterator[ServerSentEvent], followed(_known_job)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Events `state`, `progress` and `log`, as those of a training job."""
-    follower = Follower(sessions, job_id, settings.poll_s, request.app.state.stopping)
-    async for event in follower.events(after):
+    async for event in events:
         yield event
 
 
 def _shown(found: prediction_jobs.PredictionJob) -> PredictionJob:
     job = found.job
     arguments: dict[str, Any] = job.arguments
-    error = None
-    if job.error_code is not None:
-        error = JobFault(code=job.error_code, message=job.error_message or "")
     return PredictionJob(
-        id=job.id,
-        dataset=found.dataset_name,
-        state=job.state,
+        **shown(job, found.dataset_name),
         model_version=arguments["version"],
         tasks=arguments["tasks"],
         users=None if arguments["users"] is None else len(arguments["users"]),
         items=None if arguments["items"] is None else len(arguments["items"]),
         active_within_days=arguments["active_within_days"],
         as_of=arguments["as_of"],
-        progress=JobProgress(**job.progress) if job.progress else None,
         result=None if job.result is None else PredictionJobResult(**job.result),
-        error=error,
-        attempt=job.attempt,
-        losses=job.losses,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
     )
