@@ -1,8 +1,9 @@
 """Whether there is a compiler, decided in one place; without it the same is done in NumPy.
 
-Numba is imported when the first function is called, not before. The machine code is kept beside
-the module, or in the user's cache where that cannot be written; an installation that can only be
-read uses what was compiled when it was made.
+Numba is imported when the first function is called that has to be compiled, not before. The machine
+code is kept beside the module, or in the user's cache where that cannot be written; an installation
+that can only be read uses what was compiled when it was made. What is kept of a function with a
+signature runs without Numba (`model.kept_code`), where the system is one that is known.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any, Generic, ParamSpec, TypeVar
+from types import FunctionType
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from model import kept_code
 
 COMPILED = find_spec("numba") is not None
 """Whether functions marked with `compiled` are; if not, their callers take the NumPy path."""
@@ -47,11 +51,11 @@ class Compiled(Generic[Arguments, Result]):
         if not COMPILED:
             return self._function
         with _IMPORTING:
-            dispatcher = _dispatcher(self._function)
-            if self._signature is not None:
-                dispatcher.compile(self._signature)
-                dispatcher.disable_compile()
-            found: Callable[Arguments, Result] = dispatcher
+            found: Callable[Arguments, Result] = (
+                _dispatcher(self._function)
+                if self._signature is None
+                else _with_signature(cast("FunctionType", self._function), self._signature)
+            )
             return found
 
 
@@ -119,6 +123,33 @@ def _know_prefetch() -> None:
         return in_machine_code
 
     extending.overload(prefetch)(for_any_types)
+
+
+def _with_signature(function: FunctionType, signature: str) -> Any:
+    if not kept_code.can_keep():
+        return _compiled_for(_dispatcher(function), signature)
+    kept = kept_code.load(function, signature)
+    if kept is not None:
+        return kept
+    numba: Any = import_module("numba")
+    _know_prefetch()
+    caching: Any = import_module("numba.core.caching")
+
+    class Kept(caching.NullCache):  # type: ignore[misc]
+        """Looks for nothing, and keeps what is compiled."""
+
+        def save_overload(self, _sig: Any, compiled: Any) -> None:
+            kept_code.keep(function, signature, compiled)
+
+    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher._cache = Kept()
+    return _compiled_for(dispatcher, signature)
+
+
+def _compiled_for(dispatcher: Any, signature: str) -> Any:
+    dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    return dispatcher
 
 
 def _dispatcher(function: Callable[..., Any]) -> Any:

@@ -11,6 +11,8 @@ from model.compiled import COMPILED, compiled
 _HOUR_US = 3_600_000_000
 QUARTER_US = _HOUR_US // 4
 MINUTE_US = _HOUR_US // 60
+_FEW = 1 << 12
+"""Fewer times than these are looked up by NumPy: it is not worth a compiler."""
 
 PERIOD_LABELS: dict[str, tuple[str, ...]] = {
     "month_of_year": tuple(str(month) for month in range(1, 13)),
@@ -60,7 +62,7 @@ def local_minutes(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int3
     starts = _quarter_starts(time_us)
     utc = time_us[starts] // QUARTER_US * QUARTER_US
     offsets = _local_us(utc, time_zone) - utc
-    if COMPILED:
+    if _is_worth_it(time_us):
         minutes = np.empty(len(time_us), dtype=np.int32)
         _put_minutes(np.asarray(time_us), starts, np.asarray(offsets), minutes)
         return minutes
@@ -101,9 +103,13 @@ def _local_us(utc_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
     return local.tz_localize(None).astype("int64").to_numpy()
 
 
+def _is_worth_it(time_us: NDArray[np.int64]) -> bool:
+    return COMPILED and len(time_us) >= _FEW
+
+
 def _quarter_starts(time_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where a quarter of an hour begins that has events."""
-    if COMPILED:
+    if _is_worth_it(time_us):
         return _found_quarters(np.asarray(time_us))
     quarters = time_us // QUARTER_US
     return np.flatnonzero(np.diff(quarters, prepend=quarters[:1] - 1))

@@ -1,7 +1,7 @@
 """Counting sort: rows to the slots of their entities, each entity's in the order of rows.
 
 Two passes over the codes, no comparison; writing to slots is faster than reading from rows, since
-nobody waits for a write.
+nobody waits for a write. A few rows are not worth a compiler.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from model.compiled import COMPILED, compiled
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+_FEW = 1 << 12
+"""Fewer rows than these are moved by NumPy: a server that adds a few events needs no compiler."""
 
 
 def destinations(
@@ -28,7 +31,7 @@ def destinations(
     Returns:
         offsets (entities + 1,) of the entities' slots, and the slot of each row, -1 for none.
     """
-    count = counted if COMPILED else sorted_
+    count = counted if _is_worth_it(len(codes)) else sorted_
     return count(codes, entities)
 
 
@@ -41,7 +44,7 @@ def moved(column: NDArray[Scalar], to: NDArray[np.int64], slots: int) -> NDArray
         slots: how many there are.
     """
     in_slots = np.empty(slots, dtype=column.dtype)
-    if COMPILED:
+    if _is_worth_it(len(column)):
         _move(np.asarray(column), to, in_slots)
     else:
         there = to >= 0
@@ -82,6 +85,10 @@ def count(codes: NDArray[np.integer[Any]], counts: NDArray[np.int64]) -> None:
         _count(np.asarray(codes), counts)
     else:
         counts += np.bincount(codes[codes >= 0], minlength=len(counts))
+
+
+def _is_worth_it(rows: int) -> bool:
+    return COMPILED and rows >= _FEW
 
 
 @compiled
@@ -138,7 +145,7 @@ def sorted_(
 
 def taken(column: NDArray[Scalar], rows: NDArray[np.integer[Any]]) -> NDArray[Scalar]:
     """(rows,) the entries at these rows, which are not negative."""
-    if not COMPILED:
+    if not _is_worth_it(len(rows)):
         found: NDArray[Scalar] = column[rows]
         return found
     entries: NDArray[Scalar] = np.empty(len(rows), dtype=column.dtype)

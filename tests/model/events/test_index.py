@@ -83,8 +83,12 @@ def assert_slots_are_the_logs(index: EntityEvents, log: EventLog, counterpart: s
         assert getattr(index, name).dtype == column.dtype
 
 
+@pytest.mark.parametrize("few", [0, 10**9], ids=["compiled", "in NumPy"])
 @pytest.mark.parametrize("seed", range(3))
-def test_slots_hold_the_columns_of_the_log(seed: int) -> None:
+def test_slots_hold_the_columns_of_the_log(
+    seed: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.events.counting._FEW", few)
     log = random_log(seed)
     assert_slots_are_the_logs(log.user_events, log, "item")
     assert_slots_are_the_logs(log.item_events, log, "user")
