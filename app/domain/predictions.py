@@ -151,9 +151,12 @@ def _score(basis: Basis, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.bo
     scorer = model.predictor.scorer(rows.kind)
     flat = np.empty((len(rows), scorer.layout.columns), dtype=np.float32)
     is_cold = np.empty(len(rows), dtype=bool)
+    # Neighbours in the index are read together: few of its pages are looked at for each chunk.
+    order = np.argsort(rows.items if rows.kind == "item" else rows.users, kind="stable")
     for part in chunks(len(rows), CHUNK_ROWS):
-        read = model.reader.read(log, rows.take(part))
-        flat[part], is_cold[part] = scorer.score(read, log.base), read.is_cold
+        places = order[part]
+        read = model.reader.read(log, rows.take(places))
+        flat[places], is_cold[places] = scorer.score(read, log.base), read.is_cold
     return flat, is_cold
 
 

@@ -167,7 +167,7 @@ class ModelCache:
 
 def _load_predictor(source: ModelSource) -> Predictor:
     try:
-        return Predictor.load(source.artifact)
+        predictor = Predictor.load(source.artifact)
     except InvalidArtifact as error:
         logger.error("model version %d cannot be loaded", source.version, exc_info=error)
         raise Unavailable(
@@ -176,3 +176,5 @@ def _load_predictor(source: ModelSource) -> Predictor:
             "version",
             code="model_damaged",
         ) from error
+    predictor.keep_what_answers()
+    return predictor

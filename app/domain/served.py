@@ -12,6 +12,7 @@ from app.domain.model_versions import CHAMPION
 from app.domain.tails import Tail
 from app.ingest.event_batch import frame_of
 from model.events import EventLog, to_datetime, to_microseconds
+from model.events.mapped_files import MAPPED_FILES
 from model.events.tail import LogWithTail
 from model.prediction import Predictor
 from model.snapshots import OnlineReader, ReadRows, Rows, SnapshotReader
@@ -39,6 +40,20 @@ class TimelessReader:
 
 
 @dataclass(frozen=True)
+class FrugalReader:
+    """Reads, and does not go on holding all that was looked at of the index."""
+
+    reader: Reader
+
+    def read(self, log: LogWithTail, rows: Rows) -> ReadRows:
+        """What the network is fed with for these rows."""
+        try:
+            return self.reader.read(log, rows)
+        finally:
+            MAPPED_FILES.keep_within()
+
+
+@dataclass(frozen=True)
 class ServedModel:
     """A model version that is ready to answer.
 
@@ -63,7 +78,7 @@ class ServedModel:
         """The model, ready for this log."""
         reader = predictor.reader(log)
         online = OnlineReader(reader) if log.has_time else TimelessReader(reader)
-        return cls(number, tasks, predictor, online)
+        return cls(number, tasks, predictor, FrugalReader(online))
 
     def over(self, log: EventLog) -> ServedModel:
         """The same, ready for another log."""

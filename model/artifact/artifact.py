@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -107,6 +107,11 @@ class Artifact:
         """The order of an entity kind's tasks."""
         return Layout(self.description.tasks[entity], self.description.plan.classes)
 
+    def without_networks(self) -> Artifact:
+        """The same without the networks and their weights; joint heads stay."""
+        joint = {name: own for name, own in self.weights.items() if _is_of_joint_head(name)}
+        return replace(self, networks={}, weights=joint)
+
     def joint_head(self, entity: EntityKind) -> JointCorrection:
         """What known outcomes add to an entity kind's parameters.
 
@@ -187,6 +192,10 @@ class Artifact:
             raise InvalidArtifact(
                 f"the model in {path} is not complete ({error}): train it again"
             ) from error
+
+
+def _is_of_joint_head(name: str) -> bool:
+    return name.startswith("kinds.") and name.split(".")[2] == "joint"
 
 
 def _under(prefix: str, arrays: Mapping[str, _Array]) -> dict[str, _Array]:

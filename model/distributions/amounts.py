@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtri
 
 from model.distributions.count_quantiles import negative_binomial_quantile
 from model.distributions.scale import Scale
+from model.distributions.special import expit, ndtri
 
 Floats = NDArray[np.float64]
 

@@ -12,12 +12,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit
 
 from model.distributions import hazards, negative_binomial
 from model.distributions.amounts import in_units, size_and_mean
 from model.distributions.negative_binomial import log_normal_density
 from model.distributions.scale import Scale
+from model.distributions.special import log_expit
 
 Floats = NDArray[np.float64]
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from model.distributions import amounts, densities, hazards
 from model.distributions.layout import Layout
 from model.distributions.scale import Scale
+from model.distributions.special import expit, softmax
 from model.events import PERIOD_LABELS
 from model.tasks import PeakPeriod, Task
 
@@ -75,7 +75,7 @@ class Distribution:
     @property
     def probabilities(self) -> Floats:
         """(R, periods or classes) share of each."""
-        shares: Floats = softmax(self.parameters, axis=1)
+        shares: Floats = softmax(self.parameters)
         return shares
 
     @property

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from model.distributions.amounts import LOG_MEAN_RANGE, LOG_SIGMA_RANGE
 from model.distributions.hazards import EDGES
 from model.distributions.layout import LikelihoodName
+from model.distributions.special import expit
 
 Floats = NDArray[np.floating]
 

@@ -1,8 +1,9 @@
 """The negative binomial by its size and its success probability, and the normal's density.
 
-`scipy.special` alone: `scipy.stats` has the same, and half of SciPy has to be imported for it,
-which a server would wait for and keep in memory. For a quantile the probabilities are added up from
-zero on, which takes nanoseconds where the counts are small; where they are large it is looked for.
+`scipy.special` alone, and not before it is needed: `scipy.stats` has the same, and half of SciPy
+has to be imported for it, which a server would wait for and keep in memory. For a quantile the
+probabilities are added up from zero on, which takes nanoseconds where the counts are small; where
+they are large it is looked for.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincc, gammaln, nbdtrik, xlog1py, xlogy
 
 from model.compiled import COMPILED, compiled_as
+from model.distributions.special import scipy_special
 
 Floats = NDArray[np.float64]
 
@@ -26,19 +27,25 @@ _LEAST_LOG = -600.0
 def below(count: float | Floats, size: Floats, success: Floats) -> Floats:
     """(R,) the probability of this count or less."""
     count = np.asarray(count, dtype=np.float64)
-    return np.where(count < 0, 0.0, betainc(size, np.maximum(count, 0) + 1, success))
+    return np.where(
+        count < 0, 0.0, scipy_special().betainc(size, np.maximum(count, 0) + 1, success)
+    )
 
 
 def beyond(count: float | Floats, size: Floats, success: Floats) -> Floats:
     """(R,) the probability of more than this count."""
     count = np.asarray(count, dtype=np.float64)
-    return np.where(count < 0, 1.0, betaincc(size, np.maximum(count, 0) + 1, success))
+    return np.where(
+        count < 0, 1.0, scipy_special().betaincc(size, np.maximum(count, 0) + 1, success)
+    )
 
 
 def log_mass(count: float, size: Floats, success: Floats) -> Floats:
     """(R,) the log probability of this count."""
+    special = scipy_special()
+    gammaln = special.gammaln
     ways = gammaln(count + size) - gammaln(count + 1) - gammaln(size)
-    mass: Floats = ways + xlogy(size, success) + xlog1py(count, -success)
+    mass: Floats = ways + special.xlogy(size, success) + special.xlog1py(count, -success)
     return mass
 
 
@@ -58,7 +65,7 @@ def quantile(levels: float | Floats, size: Floats, success: Floats) -> Floats:
 
 
 def _searched(levels: float | Floats, size: Floats, success: Floats) -> Floats:
-    found = np.ceil(np.maximum(nbdtrik(levels, size, success), 0))
+    found = np.ceil(np.maximum(scipy_special().nbdtrik(levels, size, success), 0))
     less = np.maximum(found - 1, 0)
     found = np.where(below(less, size, success) >= levels, less, found)
     return np.where(np.asarray(levels) > 0, found, 0.0)

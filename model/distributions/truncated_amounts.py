@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr
 
 from model.distributions.amounts import in_units, size_and_mean
 from model.distributions.distributions import Distribution
 from model.distributions.negative_binomial import below, beyond
+from model.distributions.special import expit, scipy_special
 
 Floats = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class TruncatedAmount(Distribution):
             under = below(self.least - 2, size, size / (size + mean))
         else:
             location, deviation = self._location_and_deviation()
-            under = ndtr((math.log(self.least) - location) / deviation)
+            under = scipy_special().ndtr((math.log(self.least) - location) / deviation)
         return np.asarray((1 - self._some) + self._some * under)
 
     def _positive(self) -> tuple[Floats, Floats]:
@@ -102,6 +102,7 @@ class TruncatedAmount(Distribution):
         with np.errstate(divide="ignore"):
             low = (np.log(max(self.least, 0.0)) - location) / deviation
             high = (np.log(self.most) - location) / deviation
+        ndtr = scipy_special().ndtr
         mass = ndtr(-low) - ndtr(-high)
         mean = np.exp(location + deviation**2 / 2)
         return mass, mean * (ndtr(deviation - low) - ndtr(deviation - high))

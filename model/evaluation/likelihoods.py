@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, log_softmax
 
 from model.distributions import (
     EDGES,
@@ -20,6 +19,7 @@ from model.distributions import (
     LOG_SIZE_RANGE,
     LikelihoodName,
 )
+from model.distributions.special import log_softmax, scipy_special
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def negative_log_likelihood(
         case "normal":
             nll = _normal(parameters_RP, filled)
         case "categorical":
-            shares = log_softmax(parameters_RP, axis=1)
+            shares = log_softmax(parameters_RP)
             nll = -shares[np.arange(len(filled)), filled.astype(np.int64)]
         case "hazard":
             nll = _hazard(parameters_RP, filled)
@@ -71,6 +71,7 @@ def _negative_binomial(parameters_RP: Floats, counts: Floats) -> Floats:
     log_size = np.clip(parameters_RP[:, 2], *LOG_SIZE_RANGE)
     size = np.exp(log_size)
     log_total = np.logaddexp(log_size, log_mean)
+    gammaln = scipy_special().gammaln
     return np.asarray(
         -(
             gammaln(beyond_one + size)
@@ -102,6 +103,6 @@ def _periods(parameters_RK: Floats, labels_R2K: Floats) -> Floats:
     missing = np.asarray(np.isnan(shares).any(axis=1))
     shares = np.where(missing[:, None], 0.0, shares)
     log_exposure = np.where(missing[:, None], 0.0, log_exposure)
-    log_shares = np.maximum(log_softmax(parameters_RK + log_exposure, axis=1), -30)
+    log_shares = np.maximum(log_softmax(parameters_RK + log_exposure), -30)
     nll = -np.where(shares > 0, shares * log_shares, 0.0).sum(axis=1)
     return np.where(missing, np.nan, nll)

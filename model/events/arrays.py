@@ -6,14 +6,17 @@ length is known.
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from model.events.mapped_files import MAPPED_FILES
 
 _HEAD_BYTES = 128
 
@@ -40,9 +43,44 @@ class StoredArray:
         """The whole column, read-only; what is looked at comes into memory by and by."""
         if not self.length:
             return np.empty(0, self.dtype)
-        with self.path.open("rb") as file:
-            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        pages = MAPPED_FILES.map(self.path)
         return np.frombuffer(pages, self.dtype, count=self.length, offset=_HEAD_BYTES)
+
+    def opened(self) -> OpenArray:
+        """The column, for reading some of its entries now and then."""
+        return OpenArray(self)
+
+
+class OpenArray:
+    """A column in an open file: few entries here and there are sooner read than mapped.
+
+    Args:
+        stored: which column.
+    """
+
+    def __init__(self, stored: StoredArray) -> None:
+        self._path = stored.path
+        self._dtype = stored.dtype
+        self._file = os.open(stored.path, os.O_RDONLY | os.O_CLOEXEC)
+        finalize(self, os.close, self._file)
+
+    def gathered(self, starts: list[int], counts: list[int]) -> NDArray[Any]:
+        """So many entries from each of the starts on, one after the other."""
+        size = self._dtype.itemsize
+        found = np.empty(sum(counts), dtype=self._dtype)
+        room = memoryview(found.view(np.uint8).data)
+        done = 0
+        for start, count in zip(starts, counts, strict=True):
+            wanted = count * size
+            if not wanted:
+                continue
+            read = os.preadv(self._file, [room[done : done + wanted]], _HEAD_BYTES + start * size)
+            if read != wanted:
+                raise OSError(
+                    f"{self._path} has become shorter: it must not change while it is open"
+                )
+            done += wanted
+        return found
 
 
 class ArrayWriter:

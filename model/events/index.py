@@ -107,6 +107,34 @@ class EntityEvents:
         """(R,) the first slot of each entity (R,)."""
         return self.offsets[entities - self.first if self.first else entities]
 
+    def is_sooner_gathered(self, entities: Codes) -> bool:  # noqa: ARG002 (what is stored decides)
+        """Whether `gathered` of these is sooner read than this one at their places."""
+        return False
+
+    def gathered(self, entities: Codes) -> EntityEvents:
+        """The events of these alone: entity r has those of the r-th code; -1 has none."""
+        starts, counts = self._places(entities)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return EntityEvents(offsets=offsets, first=0, **self._columns_of(starts, counts))
+
+    def _places(self, entities: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the slots of each begin, and how many they are; none of whom this does not know."""
+        if not len(self):
+            none = np.zeros(len(entities), dtype=np.int64)
+            return none, none
+        is_known = (entities >= 0) & (entities < len(self))
+        codes = np.where(is_known, entities, 0)
+        starts = self.offsets[codes]
+        return starts, np.where(is_known, self.offsets[codes + 1] - starts, 0)
+
+    def _columns_of(
+        self, starts: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        """Columns of so many slots from each of the starts on."""
+        before = np.cumsum(counts) - counts
+        slots = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+        return {name: getattr(self, name)[slots] for name in SLOT_COLUMNS}
+
     def stretch(self, first: int, stop: int) -> EntityEvents:
         """The entities from `first` up to `stop` alone; columns are not copied."""
         offsets = self.offsets[first - self.first : stop - self.first + 1]

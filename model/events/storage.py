@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,41 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model.errors import InvalidIndex
-from model.events.arrays import ArrayWriter, StoredArray
+from model.events.arrays import ArrayWriter, OpenArray, StoredArray
 from model.events.entities import Entities
 from model.events.frames import EventColumn
-from model.events.index import SLOT_COLUMNS, EntityEvents, PairEvents
+from model.events.index import SLOT_COLUMNS, Codes, EntityEvents, PairEvents
 from model.events.log import LOG_COLUMNS, EventLog
+from model.events.mapped_files import MAPPED_FILES
 
 SCHEMA_VERSION = 1
 """Of the files, and of how they follow from the events."""
 
 HEAD = "head.json"
+
+FEW = 64
+"""The events of so many entities are read, not mapped: a look at a page maps many around it."""
+_FEW_EVENTS = 1 << 16
+"""As long as they have no more than this together."""
+
+
+@dataclass(frozen=True)
+class StoredEvents(EntityEvents):
+    """Mapped, to be walked through; what is asked of a few entities is read from the files."""
+
+    files: Mapping[str, OpenArray] = field(default_factory=dict)
+
+    def is_sooner_gathered(self, entities: Codes) -> bool:
+        """Whether they are few, with not too many events."""
+        return len(entities) <= FEW and int(self._places(entities)[1].sum()) <= _FEW_EVENTS
+
+    def _columns_of(
+        self, starts: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        if len(starts) > FEW or int(counts.sum()) > _FEW_EVENTS:
+            return super()._columns_of(starts, counts)
+        where, many = starts.tolist(), counts.tolist()
+        return {name: file.gathered(where, many) for name, file in self.files.items()}
 
 
 class StoredColumn(BaseModel):
@@ -122,10 +147,15 @@ class StoredLog:
         )
         return log.with_indices(
             local_minute=mapped["log.local_minute"],
-            user_events=_entity_events("users", mapped),
-            item_events=_entity_events("items", mapped),
-            pair_events=PairEvents(_entity_events("pairs", mapped), mapped["pairs.pairs"]),
+            user_events=self._entity_events("users", mapped),
+            item_events=self._entity_events("items", mapped),
+            pair_events=PairEvents(self._entity_events("pairs", mapped), mapped["pairs.pairs"]),
         )
+
+    def _entity_events(self, name: str, mapped: Mapping[str, NDArray[Any]]) -> StoredEvents:
+        columns = {column: mapped[f"{name}.{column}"] for column in ("offsets", *SLOT_COLUMNS)}
+        files = {column: self.arrays[f"{name}.{column}"].opened() for column in SLOT_COLUMNS}
+        return StoredEvents(first=0, files=files, **columns)
 
 
 class LogWriter:
@@ -209,11 +239,6 @@ def write_log(log: EventLog, folder: Path, made_from: tuple[str, ...]) -> None:
     )
 
 
-def _entity_events(name: str, mapped: Mapping[str, NDArray[Any]]) -> EntityEvents:
-    columns = ("offsets", *SLOT_COLUMNS)
-    return EntityEvents(first=0, **{column: mapped[f"{name}.{column}"] for column in columns})
-
-
 def _read_head(folder: Path) -> Head:
     try:
         head = Head.model_validate_json((folder / HEAD).read_bytes())
@@ -236,6 +261,6 @@ def _check_size(path: Path, expected: int) -> None:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    with pa.memory_map(str(path)) as pages:
-        frame: pd.DataFrame = pa.ipc.open_file(pages).read_all().to_pandas()
+    pages = pa.py_buffer(MAPPED_FILES.map(path))
+    frame: pd.DataFrame = pa.ipc.open_file(pages).read_all().to_pandas()
     return frame

@@ -45,34 +45,22 @@ class Joined:
 
 def joined(what: Joined, rows: OwnedRows) -> EntityEvents:
     """An index whose entity r has the events of the r-th code, and its rows of the tail."""
-    owner, slots = _slots(what)
-    base = {name: getattr(what.base, name)[slots] for name in SLOT_COLUMNS}
+    base = what.base.gathered(what.codes)
     if not len(rows.rows):
-        return EntityEvents(offsets=_offsets(owner, len(what.codes)), **base)
-    owner = np.concatenate([owner, rows.owner])
+        return base
+    known = np.repeat(np.arange(len(base)), np.diff(base.offsets))
+    owner = np.concatenate([known, rows.owner])
     columns = {
-        name: np.concatenate([base[name], _of_tail(what, name, rows.rows)]) for name in SLOT_COLUMNS
+        name: np.concatenate([getattr(base, name), _of_tail(what, name, rows.rows)])
+        for name in SLOT_COLUMNS
     }
-    is_new = np.arange(len(owner)) >= len(slots)
+    is_new = np.arange(len(owner)) >= len(known)
     order = _order(what, owner, columns, is_new)
     return EntityEvents(
         offsets=_offsets(owner, len(what.codes)),
         first=0,
         **{name: column[order] for name, column in columns.items()},
     )
-
-
-def _slots(what: Joined) -> tuple[Longs, Longs]:
-    """(n,) whose each event of the log is, and where it stands there."""
-    known = (what.codes >= 0) & (what.codes < len(what.base))
-    codes = np.where(known, what.codes, 0)
-    if not len(what.base):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    starts = what.base.offsets[codes]
-    counts = np.where(known, what.base.offsets[codes + 1] - starts, 0)
-    owner = np.repeat(np.arange(len(codes)), counts)
-    first = np.cumsum(counts) - counts
-    return owner, np.arange(len(owner)) + (starts - first)[owner]
 
 
 def _of_tail(what: Joined, name: str, rows: Longs) -> NDArray[Any]:

@@ -119,6 +119,10 @@ class Predictor:
         """Up to when it knows the log it was trained on."""
         return self.artifact.description.cutoff_at
 
+    def keep_what_answers(self) -> None:
+        """Let go of what only `Artifact.save` needs: it takes more memory than what answers."""
+        self.artifact = self.artifact.without_networks()
+
     def scorer(self, kind: EntityKind) -> Scorer:
         """What it says of users, of items or of pairs."""
         return self._scorers[kind]

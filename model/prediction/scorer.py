@@ -124,6 +124,8 @@ def _session(network: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors have no common class
         raise InvalidArtifact(f"the network cannot be loaded ({error}): train it again") from error
+    vars(session).pop("_model_bytes", None)  # kept only to try again on other hardware
+    return session

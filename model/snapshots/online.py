@@ -118,13 +118,18 @@ class OnlineReader:
         return ReadRows(inputs=inputs, sequences=user.sequences, is_cold=user.is_cold)
 
     def _side(self, log: LogWithTail, side: Side, codes: Longs, cutoffs_us: Longs) -> _SideRows:
-        """The features of users or items: those with new events by what is put together."""
+        """The features of users or items: those with new events by what is put together.
+
+        A few of them are put together in any case where that is sooner done.
+        """
         known = self._of(log)
         counterparts = known.counterparts(log, side)
         features, base = known.features[side], known.events(side)
         # The tables do not know who came with the tail.
         entities = np.where(codes < len(base), codes, -1)
         is_new = log.has_tail(side, codes)
+        if base.is_sooner_gathered(codes):
+            is_new[:] = True
         rows = np.flatnonzero(~is_new)
         old = codes[rows]
         ends = np.zeros(len(codes), dtype=np.int64)
@@ -307,12 +312,13 @@ class TailedCounterparts:
         new = np.flatnonzero(self._log.has_tail(self._side, codes))
         owners, owner = np.unique(codes[new], return_inverse=True)
         tail = RecentCounterparts(self._log.tail_of_many(self._side, owners), wanted)
+        of_log = self._base.all_numbers(codes[known], at_us[known])
         found = {}
         for name in wanted:
             is_time = name == "since_last_us"
             nobody = np.iinfo(np.int64).max if is_time else 0
             numbers = np.full(len(codes), nobody, dtype=np.int64)
-            numbers[known] = self._base.numbers(name, codes[known], at_us[known])
+            numbers[known] = of_log[name]
             more = tail.numbers(name, owner, at_us[new])
             numbers[new] = np.minimum(numbers[new], more) if is_time else numbers[new] + more
             sums = np.zeros(len(recent_RL), dtype=np.int64)

@@ -99,8 +99,10 @@ class SnapshotReader:
         """(items,) the model's code of each of the log's items."""
         if self._whole is not self:
             return self._whole.item_codes
-        known = pd.Index(self.plan.item_ids, dtype="str")
-        return (known.get_indexer(self.log.items.ids) + 1).astype(np.int64)
+        found = self.log.items.find(self.plan.item_ids)
+        codes = np.zeros(len(self.log.items), dtype=np.int64)
+        codes[found[found >= 0]] = np.flatnonzero(found >= 0) + 1
+        return codes
 
     @cached_property
     def _sequences(self) -> SequenceReader:

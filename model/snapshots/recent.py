@@ -10,6 +10,7 @@ whole numbers, so that their sums do not depend on the order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ class RecentCounterparts:
         self._others = others
         self.wanted = tuple(name for name in RECENTS if name in wanted)
         self._known: tuple[Longs, dict[str, Longs]] | None = None
+        self._latest: _AtCutoff | None = None
 
     def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
         """(R,) of each wanted number; a counterpart counts as often as it was met.
@@ -60,11 +62,30 @@ class RecentCounterparts:
         there = recent_RL >= 0
         row, codes = np.nonzero(there)[0], recent_RL[there].astype(np.int64)
         found = {}
-        for name in self.wanted:
+        for name, own in self.all_numbers(codes, cutoffs_us[row]).items():
             numbers = np.zeros(recent_RL.shape, dtype=np.int64)
-            numbers[there] = self.numbers(name, codes, cutoffs_us[row])
+            numbers[there] = own
             found[name] = numbers.sum(axis=1)
         return found
+
+    def all_numbers(self, codes: Longs, cutoffs_us: Longs) -> dict[str, Longs]:
+        """(R,) of each wanted number; what was found at the latest cutoff is not looked for again.
+
+        Args:
+            codes: (R,) of counterparts.
+            cutoffs_us: (R,)
+        """
+        if not len(codes) or (cutoffs_us != cutoffs_us[0]).any():
+            return {name: self.numbers(name, codes, cutoffs_us) for name in self.wanted}
+        cutoff_us, latest = int(cutoffs_us[0]), self._latest
+        if latest is None or latest.cutoff_us != cutoff_us:
+            self._latest = latest = _AtCutoff.of(cutoff_us, self.wanted, len(self._others))
+        new = np.unique(codes[~latest.is_known[codes]])
+        if len(new):
+            for name, numbers in latest.numbers.items():
+                numbers[new] = self.numbers(name, new, np.full(len(new), cutoff_us))
+            latest.is_known[new] = True
+        return {name: numbers[codes] for name, numbers in latest.numbers.items()}
 
     def _is_known(self, moments_us: Longs) -> bool:
         known = self._known
@@ -93,6 +114,21 @@ class RecentCounterparts:
             since_us = cutoffs_us - others.time_us[np.where(known, ends - 1, 0)]
             return np.where(known, since_us, NEVER_US)
         return _slices_sum(others.value_cents, others.position(codes, cutoffs_us - _YEAR_US), ends)
+
+
+@dataclass(frozen=True)
+class _AtCutoff:
+    """What was found of counterparts at one cutoff; several threads may fill in the same."""
+
+    cutoff_us: int
+    is_known: NDArray[np.bool_]
+    numbers: dict[str, Longs]
+
+    @classmethod
+    def of(cls, cutoff_us: int, wanted: Sequence[str], counterparts: int) -> _AtCutoff:
+        """Nothing yet; memory that nobody writes to costs nothing."""
+        numbers = {name: np.empty(counterparts, dtype=np.int64) for name in wanted}
+        return cls(cutoff_us, np.zeros(counterparts, dtype=bool), numbers)
 
 
 def looked_up(table_MC: Longs, moment: Longs, recent_RL: NDArray[np.int32]) -> Longs:

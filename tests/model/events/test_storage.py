@@ -8,7 +8,8 @@ import pytest
 
 from model.errors import InvalidIndex
 from model.events import EventLog
-from model.events.storage import HEAD, StoredLog, write_log
+from model.events.index import SLOT_COLUMNS
+from model.events.storage import FEW, HEAD, StoredLog, write_log
 from tests.model.events.stored_logs import assert_same_log
 from tests.model.made_logs import random_log
 
@@ -71,3 +72,31 @@ def test_another_version_is_not_opened(folder: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidIndex):
         EventLog.open(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("entities", [0, 1, 5, FEW, FEW + 1])
+@pytest.mark.parametrize("name", ["user_events", "item_events"])
+def test_a_few_are_read_and_many_are_mapped_and_all_are_the_same(
+    folder: Path, name: str, entities: int
+) -> None:
+    stored, made = (getattr(log, name) for log in (EventLog.open(folder), random_log(1)))
+    codes = np.random.default_rng(0).integers(-1, len(made) + 2, entities)
+    assert stored.is_sooner_gathered(codes) == (entities <= FEW)
+    assert not made.is_sooner_gathered(codes)
+    found, expected = stored.gathered(codes), made.gathered(codes)
+    for column in ("offsets", *SLOT_COLUMNS):
+        assert getattr(found, column).dtype == getattr(expected, column).dtype
+        assert getattr(found, column).tolist() == getattr(expected, column).tolist()
+    for row, code in enumerate(codes.tolist()):
+        own = slice(*found.offsets[row : row + 2])
+        is_known = 0 <= code < len(made)
+        slots = slice(*made.offsets[code : code + 2]) if is_known else slice(0)
+        assert found.rows[own].tolist() == made.rows[slots].tolist()
+
+
+def test_a_file_that_has_become_shorter_is_noticed(folder: Path) -> None:
+    events = EventLog.open(folder).user_events
+    with (folder / "users.rows.npy").open("r+b") as file:
+        file.truncate(200)
+    with pytest.raises(OSError, match="has become shorter"):
+        events.gathered(np.arange(len(events))[:FEW])

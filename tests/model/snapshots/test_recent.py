@@ -34,6 +34,18 @@ def test_few_rows_and_many_read_the_same(
         assert together[name].tolist() == alone[name].tolist()
 
 
+def test_what_was_found_at_a_cutoff_is_kept_for_the_next_who_asks() -> None:
+    log = random_log(0)
+    met, _ = rows(len(log.items))
+    counterparts, cutoffs_us = RecentCounterparts(log.item_events, RECENTS), [20, 70, 20]
+    for days in cutoffs_us:
+        at_us = np.full(len(met), START_US + days * DAY)
+        for row in range(len(met)):
+            one = slice(row, row + 1)
+            fresh = RecentCounterparts(log.item_events, RECENTS).sums(met[one], at_us[one])
+            assert counterparts.sums(met[one], at_us[one]) == fresh
+
+
 def test_what_is_summed_is_what_is_known_at_the_cutoff() -> None:
     log = random_log(1)
     met, cutoffs_us = rows(len(log.items))

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.events.mapped_files import MappedFiles
+
+PAGES = 64
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "numbers"
+    np.arange(PAGES * mmap.PAGESIZE // 8).tofile(found)
+    return found
+
+
+def test_what_is_held_beyond_the_limit_is_let_go_and_can_be_read_again(path: Path) -> None:
+    files = MappedFiles(held_bytes=PAGES // 2 * mmap.PAGESIZE)
+    numbers = np.frombuffer(files.map(path), dtype=np.int64)
+    assert files.keep_within()  # to know what is held besides
+    assert not files.keep_within()
+    total = int(numbers.sum())
+    assert files.keep_within()
+    assert not files.keep_within()
+    assert int(numbers.sum()) == total
+
+
+def test_what_is_no_longer_used_is_forgotten(path: Path) -> None:
+    files = MappedFiles(held_bytes=0)
+    pages = files.map(path)
+    del pages
+    files.let_go()
