@@ -40,13 +40,12 @@ NUMBERS = np.arange(5)
 
 
 @pytest.fixture
-def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def kernels(tmp_path: Path) -> Any:
     """Compiled by one process, loaded by what takes the place of another one."""
-    monkeypatch.setattr("tests.model.test_compiled.SOURCE", KERNELS)
-    made = module(tmp_path)
+    made = module(tmp_path, KERNELS)
     made.stepped(NUMBERS, 1)
     made.divided(NUMBERS, 2, np.zeros((1, 5)), np.zeros(5, dtype=bool))
-    return module(tmp_path)
+    return module(tmp_path, KERNELS)
 
 
 def test_it_does_the_same_and_needs_no_compiler(
