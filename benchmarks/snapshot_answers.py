@@ -23,9 +23,11 @@ def folded(parts: Iterable[Part]) -> dict[str, float]:
     for part in parts:
         columns = {**part.columns, **part.sequences, "rows": np.ones(len(part.codes))}
         for name, values in columns.items():
-            total = values.sum(dtype=np.float64)
+            total = values.sum(dtype=np.int64 if values.dtype.kind in "iu" else np.float64)
             if np.isnan(total):
                 total = np.nansum(values, dtype=np.float64)
+            if part.lengths is not None and name in task.SEQUENCE_CODES:
+                total -= part.first_code * part.lengths.sum()
             key = f"{part.entity}.{name}"
             sums[key] = sums.get(key, 0.0) + float(total)
     return sums
@@ -59,14 +61,12 @@ def _padded(part: Part) -> dict[str, npt.NDArray[np.generic]]:
     if part.lengths is None:
         return {}
     lengths = np.asarray(part.lengths, dtype=np.int64)
-    row = np.repeat(np.arange(len(lengths)), lengths)
-    ends = np.cumsum(lengths)
-    place = np.arange(len(row)) - ends[row] + task.SEQUENCE_LENGTH
+    is_there = np.arange(task.SEQUENCE_LENGTH) >= task.SEQUENCE_LENGTH - lengths[:, None]
     padded = {}
     for name, values in part.sequences.items():
-        wide = np.full((len(lengths), task.SEQUENCE_LENGTH), np.nan)
-        wide[row, place] = values
-        padded[name] = wide
+        wide = np.full(is_there.shape, np.nan)
+        wide[is_there] = values if values.ndim == 1 else values[is_there]
+        padded[name] = wide - part.first_code if name in task.SEQUENCE_CODES else wide
     return padded
 
 

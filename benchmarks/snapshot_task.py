@@ -33,6 +33,7 @@ LAG_WEEKS = (2, 3, 4, 5)
 ENTITIES: tuple[EntityKind, ...] = ("user", "item")
 COUNTERPART_OF: dict[str, str] = {"user": "item", "item": "user"}
 SEQUENCE_COLUMNS = ("items", "types", "gaps", "amounts")
+SEQUENCE_CODES = ("items", "types")
 RAW_COLUMNS = ("user", "item", "time", "event_type", "quantity", "price")
 _SPARE = 1.1
 """The simulator meets a number of events within a tenth."""
@@ -61,8 +62,10 @@ class Part:
         cutoffs_us: microseconds since 1970, (R,) or one for all.
         codes: (R,) the entities, in any order.
         columns: (R,) aggregates and labels by name.
-        sequences: flat: the last events of the first row, of the second, and so on.
+        sequences: the last events of the first row, of the second, and so on, or (R, length) with
+            zeros in front of each row's.
         lengths: (R,) how many events of `sequences` each row has; None without sequences.
+        first_code: from which number on `sequences` count items and types.
     """
 
     entity: EntityKind
@@ -71,6 +74,7 @@ class Part:
     columns: dict[str, npt.NDArray[np.floating]]
     sequences: dict[str, npt.NDArray[np.generic]]
     lengths: npt.NDArray[np.integer] | None = None
+    first_code: int = 0
 
 
 def window_name(days: int | None) -> str:

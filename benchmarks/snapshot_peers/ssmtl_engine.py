@@ -130,10 +130,9 @@ def _part(block: Block) -> Part:
     labels = dict(snapshot.labels)
     if entity == "item":
         return Part(entity, inputs.cutoffs_us, inputs.items, columns | labels, {})
-    is_there = arrays["types"] > 0
-    places = np.flatnonzero(is_there)
-    sequences = {name: arrays[name].take(places) for name in task.SEQUENCE_COLUMNS}
+    lengths = np.count_nonzero(arrays["types"], axis=1)
+    sequences = {name: arrays[name] for name in task.SEQUENCE_COLUMNS}
     # The codes of the model begin at one, zero is padding.
-    sequences |= {name: sequences[name] - 1 for name in ("items", "types")}
-    lengths = np.count_nonzero(is_there, axis=1)
-    return Part(entity, inputs.cutoffs_us, inputs.users, columns | labels, sequences, lengths)
+    return Part(
+        entity, inputs.cutoffs_us, inputs.users, columns | labels, sequences, lengths, first_code=1
+    )

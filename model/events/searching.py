@@ -1,6 +1,11 @@
-"""Finds the first event after a cutoff among those of an entity: the rule of before and after."""
+"""Finds the first event after a cutoff among those of an entity: the rule of before and after.
+
+And places in a list that ascends, where what is looked for mostly ascends too.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +13,10 @@ from numpy.typing import NDArray
 from model.compiled import COMPILED, compiled_as
 
 Longs = NDArray[np.int64]
+Codes = NDArray[np.integer[Any]]
 
 _LONGS = "Array(int64, 1, 'C', readonly=True)"
+_INTS = "Array(int32, 1, 'C', readonly=True)"
 
 
 def first_after(offsets: Longs, time_us: Longs, entities: Longs, cutoffs_us: Longs) -> Longs:
@@ -49,3 +56,42 @@ def all_together(offsets: Longs, time_us: Longs, entities: Longs, cutoffs_us: Lo
         low = np.where(is_before, middle + 1, low)
         high = np.where(searching & ~is_before, middle, high)
     return low
+
+
+def places_from(ascending: Codes, numbers: Codes) -> Longs:
+    """`np.searchsorted`, for numbers that mostly ascend: each is looked for near the last one.
+
+    Args:
+        ascending: (K,)
+        numbers: (R,) of the same type.
+
+    Returns:
+        (R,) the first place that is not below the number.
+    """
+    if not COMPILED or ascending.dtype != np.int32:  # a log of billions
+        return np.searchsorted(ascending, numbers)
+    places = np.empty(len(numbers), dtype=np.int64)
+    _look_nearby(np.asarray(ascending), np.asarray(numbers), places)
+    return places
+
+
+@compiled_as(f"void({_INTS}, {_INTS}, Array(int64, 1, 'C'))")
+def _look_nearby(ascending: Codes, numbers: Codes, places: Longs) -> None:
+    last = 0
+    for row in range(len(numbers)):
+        number = numbers[row]
+        low, high, step = last, last, 1
+        if last > 0 and ascending[last - 1] >= number:
+            low, high = 0, last - 1
+        while high < len(ascending) and ascending[high] < number:
+            low = high + 1
+            high += step
+            step += step
+        high = min(high, len(ascending))
+        while low < high:
+            middle = (low + high) >> 1
+            if ascending[middle] < number:
+                low = middle + 1
+            else:
+                high = middle
+        places[row] = last = low

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY, EntityEvents
 from model.events.index import row_type
+from model.events.searching import places_from
 from model.snapshots.choices import Places
 from model.tasks import EntityKind
 
@@ -114,8 +115,8 @@ class Outcomes:
             until_us: likewise.
             end_us: no event after this moment.
         """
-        starts = np.searchsorted(choice, self._first_after(after_us))
-        stops = np.searchsorted(choice, self._first_after(until_us, end_us))
+        starts = places_from(choice, self._first_after(after_us))
+        stops = places_from(choice, self._first_after(until_us, end_us))
         return Happened(choice, starts, np.maximum(starts, stops))
 
     def days(self, found: Happened) -> Longs:

@@ -25,6 +25,12 @@ BORDER_BITS = 16
 MAX_TOGETHER = 32
 """Rows of an entity that are filled together."""
 
+PLACE = np.uintp
+"""Where it is read and written most, a place is unsigned: else it might count from the end, and the
+compiler has to ask. It costs a quarter of the time."""
+
+_AFTER_ALL_US = np.int64(2**63 - 1)
+
 _READ_ONLY = "Array({}, {}, 'C', readonly=True)"
 _LONGS = _READ_ONLY.format("int64", 1)
 _SIGNATURE = ", ".join(
@@ -191,137 +197,145 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
         crossed = 0
         openings, prices, priced, everybody = 0.0, 0.0, 0.0, 0.0
         gaps, squares, last_gap = 0.0, 0.0, np.nan
+        met_here = 0.0  # since the last border: first meetings that stop to count behind the next
+        next_us = border_us[0]
         last_price, least_price, greatest_price = np.nan, np.nan, np.nan
         last_units, greatest_units = np.nan, np.nan
-        day, before_us = 0, time_us_E[start]
+        day, before_us = np.int64(local_minute_E[start] // 1440), time_us_E[start]
         until = ends_R[behind - 1]
         for slot in range(start, until + 1):
             is_event = slot < until
+            event = PLACE(slot)
             opens_day = False
-            at_us = 0
+            at_us = _AFTER_ALL_US
             new_day = day
             if is_event:
-                at_us = time_us_E[slot]
-                new_day = local_minute_E[slot] // 1440
+                at_us = time_us_E[event]
+                new_day = local_minute_E[event] // 1440
                 opens_day = slot == start or new_day != day
-            while crossed < borders and (not is_event or at_us > border_us[crossed]):
-                r = group + border_row[crossed]
-                bucket = border_bucket[crossed]
+            while at_us > next_us:
+                row = PLACE(group + border_row[PLACE(crossed)])
+                bucket = border_bucket[PLACE(crossed)]
                 if bucket < edges:
                     # The window holds what will have been seen at its end, less this.
                     for kind in range(types):
                         here = kind * buckets + bucket
                         if at_events >= 0:
-                            totals_RQ[r, at_events + here] = -events_T[kind]
+                            totals_RQ[row, at_events + here] = -events_T[PLACE(kind)]
                         if at_values >= 0:
-                            totals_RQ[r, at_values + here] = -values_T[kind]
+                            totals_RQ[row, at_values + here] = -values_T[PLACE(kind)]
                         if at_units >= 0:
-                            totals_RQ[r, at_units + here] = -units_T[kind]
+                            totals_RQ[row, at_units + here] = -units_T[PLACE(kind)]
                     if at_visits >= 0:
                         # A day that began before the window counts when it goes on within.
-                        goes_on = is_event and not opens_day and slot < ends_R[r]
-                        totals_RQ[r, at_visits + bucket] = (1.0 if goes_on else 0.0) - openings
+                        goes_on = is_event and not opens_day and slot < ends_R[row]
+                        totals_RQ[row, at_visits + bucket] = (1.0 if goes_on else 0.0) - openings
                     if at_prices >= 0:
-                        totals_RQ[r, at_prices + bucket] = -prices
-                        totals_RQ[r, at_priced + bucket] = -priced
+                        totals_RQ[row, at_prices + bucket] = -prices
+                        totals_RQ[row, at_priced + bucket] = -priced
                     if at_counterparts >= 0:
-                        totals_RQ[r, at_counterparts + bucket] = crossed
+                        totals_RQ[row, at_counterparts + bucket] = crossed
                     for h in range(len(histograms_H6)):
                         if histograms_H6[h, 4] == bucket:
                             behind_h = (
                                 histograms_H6[h + 1, 0] if h + 1 < len(histograms_H6) else width
                             )
                             for q in range(histograms_H6[h, 0], behind_h):
-                                totals_RQ[r, q] = -bins[q - binned]
+                                totals_RQ[row, q] = -bins[PLACE(q - binned)]
                 elif slot > start:
                     for kind in range(types):
                         first = kind * buckets
                         for b in range(buckets):
                             if at_events >= 0:
-                                totals_RQ[r, at_events + first + b] += events_T[kind]
+                                totals_RQ[row, at_events + first + b] += events_T[PLACE(kind)]
                             if at_values >= 0:
-                                totals_RQ[r, at_values + first + b] += values_T[kind]
+                                totals_RQ[row, at_values + first + b] += values_T[PLACE(kind)]
                             if at_units >= 0:
-                                totals_RQ[r, at_units + first + b] += units_T[kind]
+                                totals_RQ[row, at_units + first + b] += units_T[PLACE(kind)]
                         if (seen >> kind) & 1:
-                            totals_RQ[r, at_since + 1 + kind] = cutoffs_us_R[r] - last_us_T[kind]
+                            totals_RQ[row, at_since + 1 + kind] = (
+                                cutoffs_us_R[row] - last_us_T[PLACE(kind)]
+                            )
                     for b in range(buckets):
                         if at_visits >= 0:
-                            totals_RQ[r, at_visits + b] += openings
+                            totals_RQ[row, at_visits + b] += openings
                         if at_prices >= 0:
-                            totals_RQ[r, at_prices + b] += prices
-                            totals_RQ[r, at_priced + b] += priced
+                            totals_RQ[row, at_prices + b] += prices
+                            totals_RQ[row, at_priced + b] += priced
                     if at_counterparts >= 0:
                         first_meetings = 0.0
                         for j in range(crossed):
-                            first_meetings += firsts[j]
-                            meetings[j] = first_meetings
+                            first_meetings += firsts[PLACE(j)]
+                            meetings[PLACE(j)] = first_meetings
                         for b in range(edges):
-                            totals_RQ[r, at_counterparts + b] = meetings[
-                                np.int64(totals_RQ[r, at_counterparts + b])
+                            totals_RQ[row, at_counterparts + b] = meetings[
+                                PLACE(totals_RQ[row, at_counterparts + b])
                             ]
-                        totals_RQ[r, at_counterparts + edges] = everybody
+                        totals_RQ[row, at_counterparts + edges] = everybody
                     for q in range(binned, width):
-                        totals_RQ[r, q] += bins[q - binned]
-                    totals_RQ[r, at_since] = cutoffs_us_R[r] - before_us
-                    totals_RQ[r, at_ones] = cutoffs_us_R[r] - time_us_E[start]
-                    totals_RQ[r, at_ones + 1] = gaps
-                    totals_RQ[r, at_ones + 2] = squares
-                    totals_RQ[r, at_ones + 3] = last_gap
-                    totals_RQ[r, at_ones + 4] = last_price
-                    totals_RQ[r, at_ones + 5] = least_price
-                    totals_RQ[r, at_ones + 6] = greatest_price
-                    totals_RQ[r, at_ones + 7] = last_units
-                    totals_RQ[r, at_ones + 8] = greatest_units
+                        totals_RQ[row, q] += bins[PLACE(q - binned)]
+                    totals_RQ[row, at_since] = cutoffs_us_R[row] - before_us
+                    totals_RQ[row, at_ones] = cutoffs_us_R[row] - time_us_E[start]
+                    totals_RQ[row, at_ones + 1] = gaps
+                    totals_RQ[row, at_ones + 2] = squares
+                    totals_RQ[row, at_ones + 3] = last_gap
+                    totals_RQ[row, at_ones + 4] = last_price
+                    totals_RQ[row, at_ones + 5] = least_price
+                    totals_RQ[row, at_ones + 6] = greatest_price
+                    totals_RQ[row, at_ones + 7] = last_units
+                    totals_RQ[row, at_ones + 8] = greatest_units
                     if at_recent >= 0:
                         met = 0
                         back = slot - 1
                         while back >= start and met < recent_RL.shape[1]:
                             if counterpart_E[back] >= 0:
-                                recent_RL[r, met] = counterpart_E[back]
+                                recent_RL[row, met] = counterpart_E[back]
                                 met += 1
                             back -= 1
-                        totals_RQ[r, at_recent] = met
+                        totals_RQ[row, at_recent] = met
+                firsts[PLACE(crossed)] -= met_here
+                met_here = 0.0
                 crossed += 1
+                next_us = border_us[PLACE(crossed)] if crossed < borders else _AFTER_ALL_US
             if not is_event:
                 break
             before_us = at_us
-            kind = type_codes[event_type_E[slot]]
+            kind = type_codes[PLACE(event_type_E[event])]
             if kind < types:
-                events_T[kind] += 1.0
-                values_T[kind] += value_cents_E[slot]
-                units_T[kind] += units_E[slot]
-                last_us_T[kind] = at_us
+                of_kind = PLACE(kind)
+                events_T[of_kind] += 1.0
+                values_T[of_kind] += value_cents_E[event]
+                units_T[of_kind] += units_E[event]
+                last_us_T[of_kind] = at_us
                 seen |= 1 << kind
-            if has_units[kind]:
-                last_units = units_E[slot]
+            if has_units[PLACE(kind)]:
+                last_units = units_E[event]
                 if not greatest_units >= last_units:
                     greatest_units = last_units
-            if opens_day:
-                if slot > start:
-                    last_gap = new_day - day
-                    gaps += last_gap
-                    squares += last_gap * last_gap
-                openings += 1.0
-                day = new_day
-            if at_prices >= 0 and price_cents_E[slot] >= 0:
-                last_price = np.float64(price_cents_E[slot])
+            gap = np.float64(new_day - day)
+            gaps += gap
+            squares += gap * gap
+            last_gap = gap if gap != 0.0 else last_gap
+            openings += 1.0 if opens_day else 0.0
+            day = new_day
+            if at_prices >= 0 and price_cents_E[event] >= 0:
+                last_price = np.float64(price_cents_E[event])
                 prices += last_price
                 priced += 1.0
                 if not least_price <= last_price:
                     least_price = last_price
                 if not greatest_price >= last_price:
                     greatest_price = last_price
-            other = counterpart_E[slot]
+            other = counterpart_E[event]
             if other >= 0 and at_counterparts >= 0:
                 # The first meeting in every window that opened since the last one.
-                since = stamps_C[other] - stamped
+                since = stamps_C[PLACE(other)] - stamped
                 if since < 0:
                     since = 0
                     everybody += 1.0
-                firsts[since] += 1.0
-                firsts[crossed] -= 1.0
-                stamps_C[other] = stamped + crossed
+                firsts[PLACE(since)] += 1.0
+                met_here += 1.0
+                stamps_C[PLACE(other)] = stamped + crossed
             for h in range(len(histograms_H6)):
                 wanted = histograms_H6[h, 2]
                 if wanted >= 0 and wanted != kind:
@@ -331,7 +345,7 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                     known_day = min(max(new_day, first_day), last_day)
                     code = np.int64(day_codes_HD[histograms_H6[h, 1], known_day - first_day])
                 elif source == 1:
-                    code = np.int64(local_minute_E[slot] % 1440 // 60)
+                    code = np.int64(local_minute_E[event] % 1440 // 60)
                 elif other < 0:
                     continue
                 else:
@@ -340,7 +354,7 @@ def fill(  # noqa: C901 (one walk, so that an event is read once)
                         code = np.int64(codes_HC[histograms_H6[h, 1], other])
                 amount = 1.0
                 if histograms_H6[h, 3] == 1:
-                    amount = max(units_E[slot], 0.0)
+                    amount = max(units_E[event], 0.0)
                 bins[histograms_H6[h, 0] - binned] += amount
                 if code >= 0:
                     bins[histograms_H6[h, 0] - binned + 1 + code] += amount

@@ -105,12 +105,12 @@ class SequenceReader:
         events = self._events if events is None else events
         shape = (len(users), self._length)
         starts = np.maximum(events.starts(users), ends - self._length)
-        items, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        items, types = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
         gaps, amounts = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
         step = max(1, _CELLS_AT_ONCE // self._length)
         for first in range(0, len(users), step):
             rows = slice(first, first + step)
-            days, money = np.zeros((2, *gaps[rows].shape))
+            sizes = np.empty((2, *gaps[rows].shape))
             self._gather(
                 starts[rows],
                 ends[rows],
@@ -123,9 +123,9 @@ class SequenceReader:
                 self._type_codes,
                 items[rows],
                 types[rows],
-                days,
-                money,
+                sizes,
+                amounts[rows],
             )
-            gaps[rows] = np.log1p(days, out=days)
-            amounts[rows] = np.copysign(np.log1p(np.abs(money)), money)
+            gaps[rows], money = np.log1p(sizes, out=sizes)
+            np.multiply(amounts[rows], money, out=amounts[rows], casting="same_kind")
         return Sequences(items=items, types=types, gaps=gaps, amounts=amounts)

@@ -27,6 +27,8 @@ from model.tasks import Task
 EVENTS_AT_ONCE = 1 << 18
 _EVENTS_PER_ROW = 16
 """A row takes about as much memory as so many events."""
+_ALLOCATION_BYTES = 31 << 20
+"""Just below the largest that glibc lets its thresholds follow."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def blocks_of(
         events_at_once: bounds the memory of a block; an entity is never cut.
         threads: so many blocks are worked on at a time; one more is in memory.
     """
+    _keep_freed_memory()
     if threads == 1:
         for stream in streams:
             yield from (block() for block in stream.work(stream.index(), events_at_once))
@@ -129,3 +132,11 @@ def blocks_of(
                 waiting.append(pool.submit(block))
         while waiting:
             yield waiting.popleft().result()
+
+
+def _keep_freed_memory() -> None:
+    """Have the memory of a block that is dropped at hand for the next, instead of with the system.
+
+    When so large an array has been freed, glibc gives back no smaller ones; it is never touched.
+    """
+    np.empty(_ALLOCATION_BYTES, dtype=np.uint8)
