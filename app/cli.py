@@ -6,6 +6,7 @@ asked more often than anything else.
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
 ) -> None:
     """Bring the database to the newest schema and serve; runs jobs too, unless told not to."""
+    gc.disable()  # while so much is imported: there is hardly any garbage to be found in it
     from app.serving import serve as serve_forever
 
     serve_forever(_settings(host=host, port=port))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import pyarrow as pa
@@ -45,6 +47,8 @@ def serve(
     pa.set_memory_pool(pa.system_memory_pool())  # its own takes 12 MiB before it is used
     upgrade(settings.resolved_database_url)
     app = build(settings)
+    settle()
+    app.state.warming.last = settle
     stopping: threading.Event = app.state.stopping
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal once more when it has shut down; the worker still needs us then.
@@ -59,6 +63,14 @@ def serve(
     listening = config.bind_socket()  # a port that is taken ends us before a job is begun
     with _embedded_worker(settings, stopping, handlers):
         _Server(config, stopping).run(sockets=[listening])
+
+
+def settle() -> None:
+    """What is loaded by now stays: nobody need look for garbage in it from now on."""
+    gc.freeze()
+    gc.enable()
+    with suppress(AttributeError, OSError):  # another C library keeps what was freed
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 import numpy as np
 from sqlalchemy import select
@@ -23,8 +24,16 @@ _REST_S = 1.0
 logger = logging.getLogger(__name__)
 
 
+def _nothing() -> None:
+    """What is done last unless somebody else says so."""
+
+
 class Warming:
     """Loads in a thread what will be asked for.
+
+    Attributes:
+        done: set when all is loaded that can be.
+        last: is called just before.
 
     Args:
         sessions: the database.
@@ -38,6 +47,7 @@ class Warming:
         self._capacity = capacity
         self._closed = threading.Event()
         self.done = threading.Event()
+        self.last: Callable[[], None] = _nothing
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -68,6 +78,7 @@ class Warming:
             for name in names:
                 if not self._closed.is_set():
                     self._load(name)
+            self.last()
             self.done.set()
             return
 

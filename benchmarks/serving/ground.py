@@ -137,6 +137,7 @@ def _settings(data_dir: Path, port: int, *, worker: bool) -> Mapping[str, str]:
         "SSMTL_PORT": str(port),
         "SSMTL_EMBEDDED_WORKER": str(worker),
         "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # as installed, where the first start has compiled it
     }
 
 
