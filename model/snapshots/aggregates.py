@@ -129,6 +129,7 @@ class FeatureReader:
         entities: Longs,
         cutoffs_us: Longs,
         counterparts: Counterparts | None,
+        ends: Longs | None = None,
     ) -> NDArray[np.float32]:
         """The features of R rows from events that are given.
 
@@ -137,11 +138,13 @@ class FeatureReader:
             entities: (R,) codes in the table, -1 for one that is not there.
             cutoffs_us: (R,) no event after it is looked at.
             counterparts: what is known of those whom they met.
+            ends: (R,) first slot after the cutoff, where that is known.
 
         Shape:
             returns: (R, F)
         """
-        ends = events.position(np.arange(len(entities)), cutoffs_us)
+        if ends is None:
+            ends = events.position(np.arange(len(entities)), cutoffs_us)
         rows = ScanRows(events.offsets[:-1], ends, cutoffs_us)
         return self._read(events, entities, rows, counterparts)
 

@@ -127,9 +127,16 @@ class OnlineReader:
         features, base = known.features[side], known.events(side)
         # The tables do not know who came with the tail.
         entities = np.where(codes < len(base), codes, -1)
-        is_new = log.has_tail(side, codes)
         if base.is_sooner_gathered(codes):
-            is_new[:] = True
+            events = log.events_of_many(side, codes)
+            ends = events.position(np.arange(len(codes)), cutoffs_us)
+            numbers = features.read_from(events, entities, cutoffs_us, counterparts, ends)
+            is_cold = ends == events.offsets[:-1]
+            in_log = np.zeros(0, dtype=np.int64)
+            return _SideRows(
+                numbers, self._categories(side, entities), ends, is_cold, in_log, events
+            )
+        is_new = log.has_tail(side, codes)
         rows = np.flatnonzero(~is_new)
         old = codes[rows]
         ends = np.zeros(len(codes), dtype=np.int64)
@@ -172,12 +179,14 @@ class OnlineReader:
         new[side.in_log] = False
         # The model knows no item that came with the tail: it is none of them.
         events, items = side.joined, len(self._reader.log.items)
-        met = np.where(events.counterpart < items, events.counterpart, -1).astype(np.int32)
+        if len(log):
+            met = np.where(events.counterpart < items, events.counterpart, -1).astype(np.int32)
+            events = replace(events, counterpart=met)
         own = read(
             np.arange(int(new.sum())),
             side.ends[new],
             rows.cutoffs_us[new],
-            replace(events, counterpart=met),
+            events,
         )
         if not len(side.in_log):
             return own

@@ -107,9 +107,27 @@ class OutlookColumns:
     def add_to(self, flat: NDArray[np.float32], cutoffs_us: NDArray[np.int64]) -> None:
         """Move the parameters of R rows in place."""
         days = cutoffs_us // MICROSECONDS_PER_DAY - self.first_day
+        if len(days) and (days == days[0]).all():
+            flat += self._moves(int(days[0]), flat.shape[1])
+            return
         known = (days >= 0) & (days < len(self.tables))
         moves = self.tables[days.clip(0, len(self.tables) - 1)] * known[:, None]
         flat[:, self.columns] += moves[:, self.outlook]
+
+    def _moves(self, day: int, columns: int) -> NDArray[np.float32]:
+        """(columns,) what is added on one day; kept, since most predictions are made today."""
+        moves = self._kept.get(day)
+        if moves is None:
+            moves = np.zeros(columns, dtype=np.float32)
+            if 0 <= day < len(self.tables):
+                moves[self.columns] = self.tables[day, self.outlook]
+            self._kept.clear()
+            self._kept[day] = moves
+        return moves
+
+    @cached_property
+    def _kept(self) -> dict[int, NDArray[np.float32]]:
+        return {}
 
 
 def outlook_key(task: Task) -> str:
