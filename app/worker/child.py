@@ -1,8 +1,9 @@
-"""The child process: one run of one job."""
+"""The child process: one run of one job, which it may be told of some time after its start."""
 
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -13,35 +14,41 @@ from app.db.engine import TRANSACTION_LOST
 from app.errors import ServiceError
 from app.jobs.ending import Failure
 from app.jobs.errors import CancelRequested
-from app.jobs.lease import Run
 from app.logs import route_logging
-from app.settings import Settings
 from app.worker.handlers import load_handler
 from app.worker.job_run import JobRun
-from app.worker.lifeline import Lifeline
-from app.worker.messages import RenewedLease
+from app.worker.lifeline import Lifeline, abandon, die_with
+from app.worker.messages import Assignment
 from model.errors import SSMTLError
 
 _NICENESS = 5  # the API goes first
 
 
-def main(
-    connection: Connection[object, object],
-    run: Run,
-    handler: str,
-    settings: Settings,
-    lease: RenewedLease,
-    worker_pid: int,
-) -> None:
-    """Run the handler and tell the worker if it failed; the worker alone decides about signals."""
+def main(connection: Connection[object, object], worker_pid: int, prepare: str | None) -> None:
+    """Run a handler and tell the worker if it failed; the worker alone decides about signals.
+
+    Args:
+        connection: to the worker.
+        worker_pid: who that is.
+        prepare: the handler that will probably be needed; None to wait for what is.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    lifeline = Lifeline(connection, lease, worker_pid)
-    lifeline.tie()
+    die_with(worker_pid)
     os.nice(_NICENESS)
-    job = JobRun(run, settings, lifeline)
-    route_logging([_JobLogHandler(job)], settings.log_level)
-    failure = _run_handler(job, handler)
+    if prepare is not None:
+        load_handler(prepare)
+        gc.freeze()
+    try:
+        assignment = connection.recv()
+    except (EOFError, OSError):
+        abandon()
+    assert isinstance(assignment, Assignment)
+    lifeline = Lifeline(connection, assignment.lease)
+    lifeline.tie()
+    job = JobRun(assignment.run, assignment.settings, lifeline)
+    route_logging([_JobLogHandler(job)], assignment.settings.log_level)
+    failure = _run_handler(job, assignment.handler)
     if failure is not None:
         lifeline.send(failure)
 

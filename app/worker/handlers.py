@@ -20,6 +20,9 @@ HANDLERS = {
 }
 """Import string of the handler by the job's kind."""
 
+PREPARED = frozenset({"prediction"})
+"""Kinds of jobs after which a child is kept ready for the next one: those that are soon done."""
+
 
 def load_handler(import_string: str) -> Callable[[JobRun], None]:
     """The function that a string such as `app.worker.training:train` names."""

@@ -30,22 +30,16 @@ _STORING_POLL_S = 0.1
 class Lifeline:
     """The child's end of the pipe, listened to by a thread of its own."""
 
-    def __init__(
-        self, connection: Connection[object, object], lease: RenewedLease, worker_pid: int
-    ) -> None:
+    def __init__(self, connection: Connection[object, object], lease: RenewedLease) -> None:
         self.stop_requested = threading.Event()
         self._connection = connection
-        self._worker_pid = worker_pid
         self._until = lease.until_monotonic
         self._storing = False
         self._sending = threading.Lock()
         self._journal_written = threading.Event()
 
     def tie(self) -> None:
-        """From here on the child does not outlive its worker or its lease; for the main thread."""
-        _die_with_parent()
-        if os.getppid() != self._worker_pid:
-            _abandon()
+        """From here on the child does not outlive its lease; for the main thread."""
         signal.signal(signal.SIGCONT, lambda _number, _frame: self._look_at_clock())
         self._look_at_clock()
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
@@ -56,7 +50,7 @@ class Lifeline:
             with self._sending:
                 self._connection.send(message)
         except OSError:
-            _abandon()
+            abandon()
 
     def wait_for_journal(self) -> None:
         """Return when the database has all progress and log lines that were sent."""
@@ -89,20 +83,24 @@ class Lifeline:
     def _look_at_clock(self) -> None:
         is_over = time.monotonic() >= self._until and not self._storing
         if is_over and not self._connection.poll():
-            _abandon()  # and nothing waits in the pipe that would say otherwise
+            abandon()  # and nothing waits in the pipe that would say otherwise
 
     def _receive(self, timeout_s: float) -> object:
         """The next message, None if there is none in time."""
         try:
             return self._connection.recv() if self._connection.poll(timeout_s) else None
         except (EOFError, OSError):
-            _abandon()
+            abandon()
 
 
-def _die_with_parent() -> None:
+def die_with(worker_pid: int) -> None:
+    """From here on this process does not outlive its worker, as far as the system sees to that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != worker_pid:
+        abandon()
 
 
-def _abandon() -> NoReturn:
+def abandon() -> NoReturn:
+    """End this process without cleaning up."""
     os._exit(EXIT_ABANDONED)

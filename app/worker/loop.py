@@ -16,7 +16,8 @@ from app.db.engine import make_engine, make_session_factory, transaction
 from app.jobs.claim import Limits, claim, is_waiting
 from app.jobs.lease import Run
 from app.settings import Settings
-from app.worker.handlers import HANDLERS
+from app.worker.children import Children
+from app.worker.handlers import HANDLERS, PREPARED
 from app.worker.pulse import Pulse
 from app.worker.supervision import Supervision, Surroundings
 from app.worker.takeover import take_back
@@ -60,6 +61,7 @@ def run_worker(
             while not stopping.is_set():
                 _turn(worker, surroundings)
     finally:
+        worker.close()
         engine.dispose()
         log.info("worker stopped", worker=worker.name)
 
@@ -74,6 +76,7 @@ def _turn(worker: Worker, surroundings: Surroundings) -> None:
     else:
         surroundings.pulse.beat()
         if not found:
+            worker.rest()
             surroundings.stopping.wait(surroundings.settings.poll_s)
 
 
@@ -86,6 +89,7 @@ class Worker:
         self._settings = surroundings.settings
         self._sessions = surroundings.sessions
         self._handlers = handlers
+        self._children = Children()
         self._limits = Limits(
             self._settings.max_running_jobs, self._settings.max_running_jobs_per_dataset
         )
@@ -101,8 +105,18 @@ class Worker:
             return False
         log.info("run started", job=run.job_id, run_token=run.run_token, worker=self.name)
         handler = self._handlers[run.kind]
-        Supervision(run, handler, self._surroundings, claimed_monotonic).watch()
+        Supervision(run, handler, self._surroundings, claimed_monotonic, self._children).watch()
+        if run.kind in PREPARED and not self._surroundings.stopping.is_set():
+            self._children.prepare(handler)
         return True
+
+    def rest(self) -> None:
+        """To be called when there was no job."""
+        self._children.rest()
+
+    def close(self) -> None:
+        """End what was kept ready for the next job."""
+        self._children.close()
 
     def _claim(self) -> Run | None:
         with transaction(self._sessions) as session:

@@ -1,6 +1,6 @@
 """What a worker and its child process say to each other through their pipe.
 
-worker -> child    RenewedLease, StopRequest, JournalWritten
+worker -> child    Assignment (the first), RenewedLease, StopRequest, JournalWritten
 child -> worker    Progress, LogLine, JournalRequest, Failure (the last word; none after a success,
                    which the child stores itself)
 """
@@ -11,12 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.jobs.lease import Run
+from app.settings import Settings
+
 
 @dataclass(frozen=True)
 class RenewedLease:
     """The run may go on until `time.monotonic()`, which all processes share, says so."""
 
     until_monotonic: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A run, and what it needs; `handler` is an import string."""
+
+    run: Run
+    handler: str
+    settings: Settings
+    lease: RenewedLease
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ child's transaction, and all that happens here afterwards finds the job ended.
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
 import shutil
 import threading
 import time
@@ -28,12 +26,13 @@ from app.jobs.errors import RunLost
 from app.jobs.lease import Run, renew_lease, state_of
 from app.jobs.states import TERMINAL, JobState
 from app.settings import Settings
-from app.worker import child
+from app.worker.children import Children
 from app.worker.job_checkpoints import remove_checkpoints
 from app.worker.job_run import scratch_folder
 from app.worker.journal_buffer import JournalBuffer
 from app.worker.lifeline import EXIT_ABANDONED
 from app.worker.messages import (
+    Assignment,
     JournalRequest,
     JournalWritten,
     LogLine,
@@ -66,7 +65,12 @@ class Supervision:
     """See one run through to its end with `watch`."""
 
     def __init__(
-        self, run: Run, handler: str, surroundings: Surroundings, claimed_monotonic: float
+        self,
+        run: Run,
+        handler: str,
+        surroundings: Surroundings,
+        claimed_monotonic: float,
+        children: Children,
     ) -> None:
         settings = surroundings.settings
         self._run = run
@@ -79,22 +83,16 @@ class Supervision:
         self._last_word: Failure | None = None
         self._kill_at: float | None = None
         lease = RenewedLease(claimed_monotonic + settings.lease_s)
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, self._far_end = spawn.Pipe()
-        self._child = spawn.Process(
-            target=child.main,
-            args=(self._far_end, run, handler, settings, lease, os.getpid()),
-            name=f"job-{run.job_id}",
-            daemon=True,
-        )
+        self._assignment = Assignment(run, handler, settings, lease)
+        self._children = children
 
     def watch(self) -> None:
         """Run the job; returns when the child is gone and the job's fate is stored."""
         self._remove_scratch()
-        self._child.start()
+        taken = self._children.take(self._assignment)
+        self._child, self._pipe = taken.process, taken.pipe
         assert self._child.pid is not None
         self._stillness = Stillness(self._child.pid)
-        self._far_end.close()
         try:
             self._accompany()
         finally:
