@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +30,9 @@ THREADS = 2
 _SIDES: tuple[Literal["user", "item"], ...] = ("user", "item")
 _BATCH_ROWS = 1 << 17
 _BUFFER_BYTES = 1 << 18
+_AHEAD = 3
+_SHARES = (("time",), ("user", "item", "event_type", "quantity", "price"))
+"""Columns that are decoded at the same time; each share takes about as long."""
 
 
 def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
@@ -45,43 +50,41 @@ def snapshots(path: Path, cutoffs: int) -> Iterator[Part]:
 
 def read_log(path: Path) -> EventLog:
     """The raw columns as a log."""
-    # Read by and by: whole column chunks would be memory that is touched for the first time.
-    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
-    largest = [
-        max(file.metadata.row_group(g).column(c).statistics.max for g in range(file.num_row_groups))
-        for c in (0, 1)
-    ]
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    users, items = (max(group.column(c).statistics.max for group in groups) + 1 for c in (0, 1))
     log = log_of_coded(
-        _batches(file),
-        file.metadata.num_rows,
-        users=_entities(largest[0] + 1),
-        items=_entities(largest[1] + 1),
+        starmap(_coded, zip(*(_decoded(path, columns) for columns in _SHARES), strict=True)),
+        metadata.num_rows,
+        users=_entities(users),
+        items=_entities(items),
         event_types=EVENT_TYPES,
     )
     # What the decoder keeps for a next file would count as ours.
-    file.close()
     pa.default_memory_pool().release_unused()
     return log
 
 
-def _batches(file: pq.ParquetFile) -> Iterator[CodedEvents]:
-    """The next batch is decoded while one is worked on."""
-    decoded = file.iter_batches(_BATCH_ROWS, columns=list(task.RAW_COLUMNS))
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, decoded, None)
-        while (batch := waiting.result()) is not None:
-            waiting = pool.submit(next, decoded, None)
-            yield _coded(batch)
+def _decoded(path: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Some batches are decoded while one is worked on."""
+    # Read by and by: whole column chunks would be memory that is touched for the first time.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+        batches = file.iter_batches(_BATCH_ROWS, columns=list(columns), use_threads=False)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = deque(pool.submit(next, batches, None) for _ in range(_AHEAD))
+            while (batch := waiting.popleft().result()) is not None:
+                waiting.append(pool.submit(next, batches, None))
+                yield batch
 
 
-def _coded(batch: pa.RecordBatch) -> CodedEvents:
+def _coded(times: pa.RecordBatch, others: pa.RecordBatch) -> CodedEvents:
     return CodedEvents(
-        user=batch["user"].to_numpy(),
-        item=batch["item"].to_numpy(),
-        time_us=batch["time"].view("int64").to_numpy(),
-        event_type=batch["event_type"].to_numpy(),
-        quantity=batch["quantity"].to_numpy(zero_copy_only=False),
-        price=batch["price"].to_numpy(),
+        user=others["user"].to_numpy(),
+        item=others["item"].to_numpy(),
+        time_us=times["time"].view("int64").to_numpy(),
+        event_type=others["event_type"].to_numpy(),
+        quantity=others["quantity"].to_numpy(zero_copy_only=False),
+        price=others["price"].to_numpy(),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -56,6 +56,11 @@ class CodedEvents:
     event_type: NDArray[np.integer]
     quantity: NDArray[np.float64]
     price: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(lengths.values())) > 1:
+            raise InvalidEvents(f"the columns of a batch are not of one length: {lengths}")
 
     def __len__(self) -> int:
         return len(self.time_us)

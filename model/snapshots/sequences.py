@@ -14,7 +14,7 @@ from model.snapshots.sequence_gathering import gather, gather_in_numpy
 
 PADDING = 0
 """The code of an event that is not there."""
-_CELLS_AT_ONCE = 1 << 15
+_CELLS_AT_ONCE = 1 << 16
 """Events of so many places are read together: they stay in the processor's cache."""
 
 

@@ -135,6 +135,8 @@ def test_names_what_is_wrong() -> None:
                 )
             ],
         )
+    with pytest.raises(InvalidEvents, match=r"not of one length: .*'price': 249"):
+        replace(whole, price=whole.price[1:])
     nobody = np.full(len(whole), -1)
     with pytest.raises(InvalidEvents, match="neither a user nor an item"):
         log_of(events, [replace(whole, user=nobody, item=nobody)])
