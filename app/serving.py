@@ -19,7 +19,6 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.settings import Settings
 from app.worker.handlers import HANDLERS
-from app.worker.loop import run_worker
 
 _GRACEFUL_SHUTDOWN_S = 5
 
@@ -80,6 +79,8 @@ def _embedded_worker(
     if not settings.embedded_worker:
         yield
         return
+    from app.worker.loop import run_worker  # takes a while
+
     thread = threading.Thread(
         target=run_worker, args=(settings, stopping), kwargs={"handlers": handlers}, name="worker"
     )

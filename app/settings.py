@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         default=30.0, gt=0, description="a job whose worker is silent for so long is taken over"
     )
-    poll_s: float = Field(default=0.5, gt=0, description="how often an idle worker looks for a job")
+    poll_s: float = Field(default=0.2, gt=0, description="how often an idle worker looks for a job")
     schedule_check_s: float = Field(
         default=10.0, gt=0, description="how often a worker looks whether a schedule is due"
     )

@@ -1,4 +1,7 @@
-"""Calls for 10,000 users over HTTP, beside features and forward called in a process."""
+"""Calls for 10,000 users over HTTP, beside features and forward called in a process.
+
+One thread computes in either.
+"""
 
 from __future__ import annotations
 

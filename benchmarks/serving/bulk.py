@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import NamedTuple
 
 import httpx
 import pandas as pd
@@ -21,17 +22,34 @@ _ENDED = ("succeeded", "failed", "cancelled")
 
 
 def bulk(ground: Ground, rounds: int) -> Mapping[str, float]:
-    """Users a second, from the submission to the last byte of the export, over the forward's."""
+    """Users a second, from the submission to the last byte of the export, over the forward's.
+
+    The job scores with all cores, as it does by itself, the forward with one; by the way also with
+    one thread in either.
+    """
+    together = _over_forward(ground, rounds, None)
+    alone = _over_forward(ground, rounds, 1)
+    return {
+        "bulk_over_forward": together.over_forward,
+        "bulk_rows_per_s": together.rows_per_s,
+        "bulk_one_thread_over_forward": alone.over_forward,
+        "bulk_one_thread_rows_per_s": alone.rows_per_s,
+    }
+
+
+class _Bulk(NamedTuple):
+    over_forward: float
+    rows_per_s: float
+
+
+def _over_forward(ground: Ground, rounds: int, job_threads: int | None) -> _Bulk:
     users = len(pd.read_parquet(ground.tables / "users.parquet", columns=["user"]))
     rates, forward = [], []
-    with ground.service(worker=True) as server:
+    with ground.service(worker=True, job_threads=job_threads) as server:
         for _ in range(rounds):
             forward.append(forward_rows_per_s(ground))
             rates.append(users / _scored_and_downloaded_s(server, [ASKED]))
-    return {
-        "bulk_over_forward": median(rates) / median(forward),
-        "bulk_rows_per_s": median(rates),
-    }
+    return _Bulk(median(rates) / median(forward), median(rates))
 
 
 def _scored_and_downloaded_s(server: Server, tasks: Sequence[str]) -> float:

@@ -51,7 +51,9 @@ class Ground:
         return found
 
     @contextmanager
-    def service(self, *, noop: bool = False, worker: bool = False) -> Iterator[Server]:
+    def service(
+        self, *, noop: bool = False, worker: bool = False, job_threads: int | None = None
+    ) -> Iterator[Server]:
         """`ssmtl serve` on it, or the same with the constant route; it has answered once."""
         port = free_port()
         module = ["benchmarks.serving.served"] if noop else ["app", "serve"]
@@ -60,7 +62,7 @@ class Ground:
             port,
             "/readyz",
             self.data_dir / "serve.log",
-            _settings(self.data_dir, port, worker=worker),
+            _settings(self.data_dir, port, worker=worker, job_threads=job_threads),
         ) as server:
             if (self.data_dir / "models").exists():
                 path = f"/v1/datasets/{DATASET}/tasks/{ASKED}/predictions/{SOMEBODY}"
@@ -131,8 +133,12 @@ def _checked(answer: httpx.Response) -> None:
         raise RuntimeError(f"{answer.request.url}: {answer.status_code} {answer.text}")
 
 
-def _settings(data_dir: Path, port: int, *, worker: bool) -> Mapping[str, str]:
+def _settings(
+    data_dir: Path, port: int, *, worker: bool, job_threads: int | None
+) -> Mapping[str, str]:
+    chosen = {} if job_threads is None else {"SSMTL_JOB_THREADS": str(job_threads)}
     return {
+        **chosen,
         "SSMTL_DATA_DIR": str(data_dir),
         "SSMTL_PORT": str(port),
         "SSMTL_EMBEDDED_WORKER": str(worker),

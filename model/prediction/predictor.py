@@ -26,7 +26,7 @@ from model.prediction.scorer import Scorer
 from model.snapshots import Rows, SnapshotReader, reader_of
 from model.tasks import EntityKind, Task
 
-CHUNK_ROWS = 4096
+CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True)
