@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="of everybody, one after another"
+        "--threads", type=int, default=1, help="of everybody; times are CPU seconds"
     )
     parser.add_argument("--users", type=int, default=1500, help="of the simulated shop")
     parser.add_argument("--items", type=int, default=200, help="of the simulated shop")

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from benchmarks.quality.contest import Ground, Nats
 from model.distributions import baseline_parameters
-from model.training.selection import sources_of, task_nll
+from model.training.selection import baselines_of, task_nll
 
 
 def climatology(ground: Ground) -> Nats:
     """The same answer for everybody."""
-    return _baseline(ground, 0)
+    return _nats(ground, 0)
 
 
 def best_informed_baseline(ground: Ground, seed: int) -> Nats:  # noqa: ARG001 (not random)
     """Recency-frequency, of periods the seasonal naive forecast."""
-    return _baseline(ground, -2)
+    return _nats(ground, -1)
 
 
-def _baseline(ground: Ground, which: int) -> Nats:
+def _nats(ground: Ground, which: int) -> Nats:
     nats: Nats = {}
     for entity, task in ground.tasks():
         layout, test = ground.prepared.layouts[entity], ground.test[entity]
         columns = layout.columns_of(task.name)
         parameters = baseline_parameters(
-            sources_of(task)[which],
+            baselines_of(task)[which],
             layout.position(task.name),
             columns,
             test.naive.get(task.name),

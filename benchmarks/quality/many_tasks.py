@@ -1,4 +1,4 @@
-"""How long a training of 256 tasks takes beside LightGBM per task.
+"""How long a training of 256 tasks takes beside LightGBM per task, in CPU seconds.
 
 Who buys from which of 64 departments within four horizons. SSMTL learns all of them at once;
 LightGBM is timed on every sixteenth and the sum multiplied by sixteen.
@@ -42,17 +42,17 @@ def measure(data: Path, console: Console) -> dict[str, float]:
     ]
     (fold,) = folds_of(log, declared, config)
     ground = Ground.of(log, fold, config, seed=0)
-    started = time.monotonic()
+    started = time.process_time()
     ssmtl(ground, seed=0)
-    ours_s = time.monotonic() - started
+    ours_s = time.process_time() - started
     # A step of 17 meets every horizon.
     some = ground.restricted([task.name for task in declared[:: TASKS // TIMED + 1]])
     asked = sum(1 for _ in some.tasks())
-    started = time.monotonic()
+    started = time.process_time()
     boosted(some, seed=0)
-    theirs_s = (time.monotonic() - started) * len(declared) / asked
+    theirs_s = (time.process_time() - started) * len(declared) / asked
     console.print(
-        f"{len(declared)} tasks: SSMTL {ours_s:.0f} s, LightGBM {theirs_s:.0f} s "
+        f"{len(declared)} tasks: SSMTL {ours_s:.0f} CPU s, LightGBM {theirs_s:.0f} CPU s "
         f"({asked} of them timed)"
     )
     return {"train_time_over_lightgbm_256_tasks": ours_s / theirs_s}
