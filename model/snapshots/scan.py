@@ -185,7 +185,7 @@ class ScanRows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def take(self, part: slice) -> ScanRows:
+    def take(self, part: slice | NDArray[np.int64]) -> ScanRows:
         """Some of them."""
         return ScanRows(self.starts[part], self.ends[part], self.cutoffs_us[part])
 

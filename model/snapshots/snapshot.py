@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from model.snapshots.inputs import Inputs
 from model.snapshots.label_table import LabelTable
 from model.snapshots.labels import Label, Labels, has_label
 from model.snapshots.outcomes import Asked, Outcomes
-from model.snapshots.pairs import sample_pairs
+from model.snapshots.pairs import PairRows, sample_pairs
 from model.snapshots.random_parts import RandomPart
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.timeless import TimelessReader
@@ -61,29 +62,24 @@ def take_snapshot(
     if isinstance(part, RandomPart):
         assert isinstance(reader, TimelessReader)
         return _events_of(reader, entity, tasks, part, config.max_rows, rng)
-    pieces: list[_Piece] = []
-    for cutoff_us in part.cutoffs_us:
-        labelled = [task for task in tasks if has_label(task, cutoff_us, part.label_end_us)]
-        if not labelled:
-            continue
-        share = config.max_rows // len(part.cutoffs_us)
-        inputs, weights = (
-            _pairs_at(reader, labelled, cutoff_us, share, config, rng)
-            if entity == "pair"
-            else _entities_at(reader, entity, cutoff_us, share, config, rng)
-        )
-        if len(inputs):
-            pieces.append((inputs, weights))
-    if not pieces:
+    labelled = {
+        cutoff_us: found
+        for cutoff_us in part.cutoffs_us
+        if (found := [task for task in tasks if has_label(task, cutoff_us, part.label_end_us)])
+    }
+    share = config.max_rows // len(part.cutoffs_us)
+    if entity == "pair":
+        taken = _pairs(reader, labelled, share, config, rng)
+    else:
+        taken = _entities(reader, entity, labelled, share, config, rng)
+    if taken is None:
         return None
-    inputs = Inputs.concatenate([piece for piece, _ in pieces])
-    labels = labels_of(reader, entity, inputs, part.label_end_us)
-    lengths = [len(piece) for piece, _ in pieces]
+    labels = labels_of(reader, entity, taken.inputs, part.label_end_us)
     return Snapshot(
         entity=entity,
-        inputs=inputs,
-        labels=LabelTable.of(((task.name, labels.of(task)) for task in tasks), lengths),
-        weights=np.concatenate([weights for _, weights in pieces]),
+        inputs=taken.inputs,
+        labels=LabelTable.of(((task.name, labels.of(task)) for task in tasks), taken.lengths),
+        weights=taken.weights,
     )
 
 
@@ -127,43 +123,76 @@ def _events_of(
     )
 
 
-_Piece = tuple[Inputs, NDArray[np.float32]]
+@dataclass(frozen=True)
+class _Taken:
+    """Rows of all cutoffs, read together: events are walked once, whatever the number of cutoffs.
+
+    Attributes:
+        inputs: R rows, those of a cutoff side by side.
+        weights: (R,) how many entities each stands for.
+        lengths: how many rows each cutoff has, of those that have some.
+    """
+
+    inputs: Inputs
+    weights: NDArray[np.float32]
+    lengths: list[int]
 
 
-def _entities_at(
+def _entities(
     reader: SnapshotReader,
-    entity: EntityKind,
-    cutoff_us: int,
+    entity: Literal["user", "item"],
+    cutoffs_us: Iterable[int],
     limit: int,
     config: Config,
     rng: np.random.Generator,
-) -> _Piece:
-    codes = reader.active(entity, cutoff_us, config.lookback_days)
-    if len(codes) > limit:
-        codes = np.sort(rng.choice(codes, size=limit, replace=False))
+) -> _Taken | None:
+    """So many at each cutoff, None where there are none at all."""
+    asked: dict[int, NDArray[np.int64]] = {}
+    for cutoff_us in cutoffs_us:
+        codes = reader.active(entity, cutoff_us, config.lookback_days)
+        if len(codes) > limit:
+            codes = np.sort(rng.choice(codes, size=limit, replace=False))
+        if len(codes):
+            asked[cutoff_us] = codes
+    if not asked:
+        return None
+    lengths = [len(codes) for codes in asked.values()]
     read = reader.user_inputs if entity == "user" else reader.item_inputs
-    return read(codes, cutoff_us), np.ones(len(codes), dtype=np.float32)
+    inputs = read(np.concatenate([*asked.values()]), np.repeat(list(asked), lengths))
+    return _Taken(inputs, np.ones(len(inputs), dtype=np.float32), lengths)
 
 
-def _pairs_at(
+def _pairs(
     reader: SnapshotReader,
-    tasks: Sequence[Task],
-    cutoff_us: int,
+    labelled: Mapping[int, Sequence[Task]],
     limit: int,
     config: Config,
     rng: np.random.Generator,
-) -> _Piece:
-    users = reader.active("user", cutoff_us, config.lookback_days)
+) -> _Taken | None:
+    """About so many at each cutoff, by the tasks that have labels there; None without any."""
     per_user = config.pair_history + config.pair_negatives
-    if len(users) * per_user > limit:
-        users = np.sort(rng.choice(users, size=max(1, limit // per_user), replace=False))
-    pairs = sample_pairs(
-        reader.users,
-        reader.items,
-        Rows(users, cutoff_us),
-        max(task.end_days for task in tasks),
-        history_limit=config.pair_history,
-        negatives=config.pair_negatives,
-        rng=rng,
+    asked: dict[int, PairRows] = {}
+    for cutoff_us, tasks in labelled.items():
+        users = reader.active("user", cutoff_us, config.lookback_days)
+        if len(users) * per_user > limit:
+            users = np.sort(rng.choice(users, size=max(1, limit // per_user), replace=False))
+        pairs = sample_pairs(
+            reader.users,
+            reader.items,
+            Rows(users, cutoff_us),
+            max(task.end_days for task in tasks),
+            history_limit=config.pair_history,
+            negatives=config.pair_negatives,
+            rng=rng,
+        )
+        if len(pairs.users):
+            asked[cutoff_us] = pairs
+    if not asked:
+        return None
+    lengths = [len(pairs.users) for pairs in asked.values()]
+    inputs = reader.pair_inputs(
+        np.concatenate([pairs.users for pairs in asked.values()]),
+        np.concatenate([pairs.items for pairs in asked.values()]),
+        np.repeat(list(asked), lengths),
     )
-    return reader.pair_inputs(pairs.users, pairs.items, cutoff_us), pairs.weights
+    return _Taken(inputs, np.concatenate([pairs.weights for pairs in asked.values()]), lengths)

@@ -118,3 +118,18 @@ def test_the_same_seed_samples_the_same_rows(reader: SnapshotReader) -> None:
     assert second is not None
     assert same(first.inputs.numbers, second.inputs.numbers)
     assert same(first.weights, second.weights)
+
+
+@pytest.mark.parametrize("entity", ["user", "item"])
+def test_rows_in_any_order_are_read_as_they_are_one_by_one(
+    entity: str, reader: SnapshotReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.snapshots.aggregates._BLOCK_BYTES", 8 * 1000 * 7)
+    read = reader.user_inputs if entity == "user" else reader.item_inputs
+    codes = np.repeat(np.arange(5), len(CUTOFFS_US) * 4)
+    cutoffs_us = np.tile(np.repeat(CUTOFFS_US, 4), 5)
+    order = rng().permutation(len(codes))
+    together = read(codes[order], cutoffs_us[order])
+    for row, at in enumerate(order.tolist()):
+        alone = read(codes[at : at + 1], cutoffs_us[at : at + 1])
+        assert same(together.numbers[row : row + 1], alone.numbers)
