@@ -25,7 +25,7 @@ def environment(folder: Path, package: str) -> Path:
     if not is_whole.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(path)], check=True)
         install = [str(commands / "python"), "-m", "pip", "install", "--quiet"]
-        install += ["--disable-pip-version-check", package, *needed]
+        install += ["--disable-pip-version-check", "--no-compile", package, *needed]
         subprocess.run(install, check=True)
         is_whole.touch()
     return commands
