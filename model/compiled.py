@@ -125,6 +125,50 @@ def _know_prefetch() -> None:
     extending.overload(prefetch)(for_any_types)
 
 
+def read_at(file: Any, place: Any, size: Any, offset: Any) -> int:
+    """In a compiled function: `pread` of the C library.
+
+    Args:
+        file: the number of an open file.
+        place: address to read to.
+        size: bytes.
+        offset: in the file.
+
+    Returns:
+        How many bytes were read, less than nothing for an error.
+    """
+    raise NotImplementedError("only a compiled function reads to an address")
+
+
+@cache
+def _know_read_at() -> None:
+    """Tell Numba what `read_at` does in a compiled function."""
+    extending: Any = import_module("numba.extending")
+    types: Any = import_module("numba.types")
+    cgutils: Any = import_module("numba.core.cgutils")
+    ir: Any = import_module("llvmlite.ir")
+    byte_pointer, whole, long = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
+
+    def lowered(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        file, place, size, offset = arguments
+        does = ir.FunctionType(long, [whole, byte_pointer, long, long])
+        called = cgutils.get_or_insert_function(builder.module, does, "pread")
+        return builder.call(called, [file, builder.inttoptr(place, byte_pointer), size, offset])
+
+    def fetched(_: Any, file: Any, place: Any, size: Any, offset: Any) -> Any:  # noqa: ARG001
+        return types.int64(types.int32, types.int64, types.int64, types.int64), lowered
+
+    intrinsic = extending.intrinsic(fetched)
+
+    def in_machine_code(file: Any, place: Any, size: Any, offset: Any) -> Any:
+        return intrinsic(file, place, size, offset)
+
+    def for_any_types(file: Any, place: Any, size: Any, offset: Any) -> Any:  # noqa: ARG001
+        return in_machine_code
+
+    extending.overload(read_at)(for_any_types)
+
+
 def _with_signature(function: FunctionType, signature: str) -> Any:
     if not kept_code.can_keep():
         return _compiled_for(_dispatcher(function), signature)
@@ -133,6 +177,7 @@ def _with_signature(function: FunctionType, signature: str) -> Any:
         return kept
     numba: Any = import_module("numba")
     _know_prefetch()
+    _know_read_at()
     caching: Any = import_module("numba.core.caching")
 
     class Kept(caching.NullCache):  # type: ignore[misc]
@@ -156,6 +201,7 @@ def _dispatcher(function: Callable[..., Any]) -> Any:
     # By name: its types contradict what it does.
     numba: Any = import_module("numba")
     _know_prefetch()
+    _know_read_at()
     caching: Any = import_module("numba.core.caching")
 
     class InstalledLocator(caching.InTreeCacheLocator):  # type: ignore[misc]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model.errors import InvalidIndex
-from model.events.arrays import ArrayWriter, OpenArray, StoredArray
+from model.events.arrays import ArrayWriter, OpenArrays, StoredArray
 from model.events.entities import Entities
 from model.events.frames import EventColumn
 from model.events.index import SLOT_COLUMNS, Codes, EntityEvents, PairEvents
@@ -44,11 +44,11 @@ _FEW_EVENTS = 1 << 16
 """As long as they have no more than this together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredEvents(EntityEvents):
     """Mapped, to be walked through; what is asked of a few entities is read from the files."""
 
-    files: Mapping[str, OpenArray] = field(default_factory=dict)
+    files: OpenArrays
 
     def is_sooner_gathered(self, entities: Codes) -> bool:
         """Whether they are few, with not too many events."""
@@ -59,8 +59,7 @@ class StoredEvents(EntityEvents):
     ) -> dict[str, NDArray[Any]]:
         if len(starts) > FEW or int(counts.sum()) > _FEW_EVENTS:
             return super()._columns_of(starts, counts)
-        where, many = starts.tolist(), counts.tolist()
-        return {name: file.gathered(where, many) for name, file in self.files.items()}
+        return self.files.gathered(starts, counts)
 
 
 class StoredColumn(BaseModel):
@@ -154,7 +153,7 @@ class StoredLog:
 
     def _entity_events(self, name: str, mapped: Mapping[str, NDArray[Any]]) -> StoredEvents:
         columns = {column: mapped[f"{name}.{column}"] for column in ("offsets", *SLOT_COLUMNS)}
-        files = {column: self.arrays[f"{name}.{column}"].opened() for column in SLOT_COLUMNS}
+        files = OpenArrays({column: self.arrays[f"{name}.{column}"] for column in SLOT_COLUMNS})
         return StoredEvents(first=0, files=files, **columns)
 
 
