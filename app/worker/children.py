@@ -1,8 +1,7 @@
 """The processes that runs happen in: started when one is needed, or one of them ahead of that.
 
 To import what a prediction job needs takes longer than to score some ten thousand entities. So a
-worker that has had such a job keeps a child ready for the next one, for a while; whatever the next
-job is, it happens there.
+worker that has had such a job keeps a child ready for the next one of the kind, for a while.
 """
 
 from __future__ import annotations
@@ -64,11 +63,12 @@ class Children:
     def __init__(self) -> None:
         self._spare: Child | None = None
         self._spare_since = 0.0
+        self._prepared = ""
 
     def take(self, assignment: Assignment) -> Child:
-        """A child that works on a run."""
-        spare, self._spare = self._spare, None
-        if spare is not None:
+        """A child that works on a run; the one that is ready if it knows the handler."""
+        if self._spare is not None and assignment.handler == self._prepared:
+            spare, self._spare = self._spare, None
             if spare.assign(assignment):
                 return spare
             spare.end()
@@ -80,6 +80,7 @@ class Children:
         """Have a child ready that knows a handler."""
         if self._spare is None:
             self._spare = Child("spare", handler)
+            self._prepared = handler
             self._spare_since = time.monotonic()
 
     def rest(self) -> None:

@@ -37,7 +37,8 @@ class IdSearch:
     def codes(self, ids: Sequence[str]) -> Longs:
         """(R,) the places of these ids, -1 for one that is not there."""
         if COMPILED:
-            return _places(self._offsets, self._data, *_buffers(_texts(ids)))
+            wanted = _single(ids[0]) if len(ids) == 1 else _buffers(_texts(ids))
+            return _places(self._offsets, self._data, *wanted)
         return np.array([self._place(one) for one in ids], dtype=np.int64)
 
     def _place(self, wanted: str) -> int:
@@ -48,6 +49,12 @@ class IdSearch:
     def _text(self, place: int) -> str:
         text: str = self._texts[place].as_py()
         return text
+
+
+def _single(wanted: str) -> tuple[Longs, Bytes]:
+    """What `_buffers` gives for one id; without Arrow it takes a tenth of the time."""
+    raw = np.frombuffer(wanted.encode(errors="surrogatepass"), dtype=np.uint8)
+    return np.array([0, len(raw)], dtype=np.int64), raw
 
 
 def _texts(ids: Sequence[str]) -> pa.Array:

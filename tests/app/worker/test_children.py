@@ -43,11 +43,11 @@ def last_word(children: Children, assignment: Assignment) -> tuple[int, object]:
     return pid, told
 
 
-def test_a_prepared_child_does_the_next_job_whatever_it_is(
+def test_a_prepared_child_does_the_next_job_of_its_kind(
     children: Children, assignment: Assignment
 ) -> None:
-    children.prepare(HANDLERS["succeed"])
-    children.prepare(HANDLERS["succeed"])  # there is one already
+    children.prepare(HANDLERS["refuse"])
+    children.prepare(HANDLERS["refuse"])  # there is one already
     assert children._spare is not None
     prepared = children._spare.process.pid
     pid, told = last_word(children, assignment)
@@ -58,10 +58,22 @@ def test_a_prepared_child_does_the_next_job_whatever_it_is(
     assert isinstance(told, Failure)
 
 
-def test_a_prepared_child_that_has_died_is_replaced(
+def test_a_job_of_another_kind_leaves_it_waiting(
     children: Children, assignment: Assignment
 ) -> None:
     children.prepare(HANDLERS["succeed"])
+    assert children._spare is not None
+    prepared = children._spare.process
+    pid, told = last_word(children, assignment)
+    assert pid != prepared.pid
+    assert isinstance(told, Failure)
+    assert prepared.is_alive()
+
+
+def test_a_prepared_child_that_has_died_is_replaced(
+    children: Children, assignment: Assignment
+) -> None:
+    children.prepare(HANDLERS["refuse"])
     assert children._spare is not None
     children._spare.process.kill()
     children._spare.process.join()

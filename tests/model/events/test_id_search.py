@@ -21,8 +21,9 @@ def test_an_id_is_found_where_it_stands(
         patch.setattr(id_search, "COMPILED", use_compiler)
         search = IdSearch(pd.Index(np.array(ids, dtype=object), dtype="str"))
         found = search.codes([*ids, *asked])
+        alone = [int(search.codes([one])[0]) for one in [*ids, *asked]]
     expected = [*range(len(ids)), *(ids.index(one) if one in known else -1 for one in asked)]
-    assert found.tolist() == expected
+    assert found.tolist() == alone == expected
 
 
 @pytest.mark.parametrize("use_compiler", [True, False])
