@@ -2,6 +2,7 @@
 
 from model.network.neighbours import Neighbours
 from model.network.network import Batch, KindNetwork, KindShape, SSMTLNetwork
+from model.network.private_heads import blended
 from model.network.some_tasks import Positions, SomeTasks
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "Positions",
     "SSMTLNetwork",
     "SomeTasks",
+    "blended",
 ]

@@ -18,7 +18,7 @@ from model.distributions import Layout
 from model.network.joint_head import JointHead
 from model.network.likelihoods import nll_of_all
 from model.network.neighbours import Neighbours
-from model.network.private_heads import PrivateHeads
+from model.network.private_heads import PrivateHeads, blended
 from model.network.sequence import SequencePooling
 from model.network.some_tasks import SomeTasks
 from model.network.task_stage import TaskEmbeddings, TaskStage
@@ -184,13 +184,15 @@ class SSMTLNetwork(nn.Module):
 
     def marginals(self, entity: EntityKind, batch: Batch) -> tuple[Tensor, Tensor]:
         """The shared state (B, D) and every task's parameters (B, columns), nothing known."""
-        state = self.kind(entity).state(batch)
-        return state, self.parameters_of(entity, state)
+        kind = self.kind(entity)
+        state = kind.state(batch)
+        shared = self.shared_parameters(entity, state)
+        return state, blended(shared, kind.private_parameters(batch.numbers))
 
-    def parameters_of(
+    def shared_parameters(
         self, entity: EntityKind, state_BD: Tensor, some: SomeTasks | None = None
     ) -> Tensor:
-        """(B, columns) the parameters of some tasks, all of them by default, nothing known."""
+        """(B, columns) what the shared state says of some tasks, all of them by default."""
         embeddings = self.task_embeddings()[self._task_slice(entity)]
         stage = self.kind(entity).stage
         asked = () if some is None or some.is_all else (some,)

@@ -1,7 +1,8 @@
 """What a task would answer if it shared nothing: a linear model of its own labels and the numbers.
 
-It is learned beside the shared network and touches nothing of it. Where validation finds that it
-knows more, sharing hurt that task, and it is served instead.
+It is learned beside the shared network and touches nothing of it. The two err in different ways, so
+that their mean in the space of parameters is better than either. Where validation finds that the
+private head alone knows more, sharing hurt that task, and it is served instead.
 
 B = rows, F = numeric features, P = parameters of a likelihood
 """
@@ -13,6 +14,14 @@ from torch import Tensor, nn
 
 from model.distributions import Layout
 from model.network.some_tasks import SomeTasks
+
+SHARE = 0.3
+"""Of the private head in a task's parameters."""
+
+
+def blended(shared: Tensor, private: Tensor) -> Tensor:
+    """What the model says: the mean of both, in their parameters."""
+    return (1 - SHARE) * shared + SHARE * private
 
 
 class PrivateHeads(nn.Module):

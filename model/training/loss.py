@@ -15,7 +15,7 @@ from torch import Tensor
 
 from model.config import Config
 from model.distributions import Layout
-from model.network import Batch, KindNetwork, SomeTasks, SSMTLNetwork
+from model.network import Batch, KindNetwork, SomeTasks, SSMTLNetwork, blended
 from model.network.likelihoods import nll_of_all
 from model.training.precision import Precision, state_of
 from model.training.self_supervision import (
@@ -88,7 +88,7 @@ def training_loss(
     generator: torch.Generator,
     precision: Precision = "float32",
 ) -> tuple[Tensor, Tensor]:
-    """The loss of one batch, and its (B, S) marginal NLL for the record.
+    """The loss of one batch, and the (B, S) NLL of the shared part for the record.
 
     Args:
         network: of all kinds.
@@ -108,19 +108,20 @@ def training_loss(
     )
     seen = Batch(**{**vars(batch), "numbers": numbers, "item": item})
     state_BD = state_of(kind, seen, precision)
-    output_BO = network.parameters_of(kind.entity, state_BD, asked.some)
-    marginals_BO = output_BO + asked.offsets_BO
-    nll_BT = asked.nll(marginals_BO)
-    loss = weighted_mean(nll_BT, row_weights_B, asked.weights)
+    shared_BO = network.shared_parameters(kind.entity, state_BD, asked.some) + asked.offsets_BO
     private_BO = kind.private_parameters(batch.numbers, asked.some) + asked.offsets_BO
+    nll_BT = asked.nll(shared_BO)
+    loss = weighted_mean(nll_BT, row_weights_B, asked.weights)
     loss = loss + weighted_mean(asked.nll(private_BO), row_weights_B, asked.weights)
+    marginals_BO = blended(shared_BO, private_BO)
     # Drawn from a generator of its own, so that the marginals learn the same without a joint head.
     revealing = torch.Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
     if related is not None:
         if related is not asked:
             with torch.no_grad():
-                output_BO = network.parameters_of(kind.entity, state_BD, related.some)
-                marginals_BO = output_BO + related.offsets_BO
+                shared_BO = network.shared_parameters(kind.entity, state_BD, related.some)
+                private_BO = kind.private_parameters(batch.numbers, related.some)
+                marginals_BO = blended(shared_BO, private_BO) + related.offsets_BO
         loss = loss + _joint_loss(kind, state_BD, marginals_BO, related, row_weights_B, revealing)
     restored = kind.reconstruct(state_BD)
     scaled = kind.numeric(batch.numbers).detach()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.network import KindNetwork, SomeTasks, SSMTLNetwork
+from model.network import KindNetwork, SomeTasks, SSMTLNetwork, blended
 from model.network.likelihoods import nll_of_all
 from model.training.examples import Examples
 
@@ -45,7 +45,6 @@ def states_of(network: SSMTLNetwork, kind: KindNetwork, examples: Examples) -> T
     return torch.cat([kind.state(examples.batch(rows)) for rows in examples.batches(SCORING_ROWS)])
 
 
-@torch.no_grad()
 def marginals_of(
     network: SSMTLNetwork,
     kind: KindNetwork,
@@ -54,13 +53,7 @@ def marginals_of(
     some: SomeTasks | None = None,
 ) -> Tensor:
     """(R, columns) the parameters of some tasks, offsets included, nothing known."""
-    return torch.cat(
-        [
-            network.parameters_of(kind.entity, states_RD[rows], some)
-            + examples.offsets_of(rows, some)
-            for rows in examples.batches(SCORING_ROWS)
-        ]
-    )
+    return outputs_of(network, kind, examples, states_RD, some).marginals
 
 
 @torch.no_grad()
@@ -73,14 +66,15 @@ def outputs_of(
 ) -> Outputs:
     """Every row's state and parameters of some tasks, all by default, in evaluation mode."""
     states = states_of(network, kind, examples) if states_RD is None else states_RD
-    private = torch.cat(
-        [
-            kind.private_parameters(torch.from_numpy(examples.inputs.numbers[rows]), some)
-            + examples.offsets_of(rows, some)
-            for rows in examples.batches(SCORING_ROWS)
-        ]
-    )
-    return Outputs(states, marginals_of(network, kind, states, examples, some), private)
+    marginals, privates = [], []
+    for rows in examples.batches(SCORING_ROWS):
+        offsets = examples.offsets_of(rows, some)
+        shared = network.shared_parameters(kind.entity, states[rows], some)
+        numbers = torch.from_numpy(examples.inputs.numbers[rows])
+        private = kind.private_parameters(numbers, some)
+        marginals.append(blended(shared, private) + offsets)
+        privates.append(private + offsets)
+    return Outputs(states, torch.cat(marginals), torch.cat(privates))
 
 
 def outputs_in_chunks(
