@@ -134,7 +134,7 @@ async def answered(
             f"`given`, `joint` and `explain` are answered as {ROWS}, not as {media_type}"
         )
     basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
-    question = question_of(body, basis)
+    question = await predicting.in_batch(partial(question_of, body, basis))
     if statement is not None:
         await predicting.in_batch(lambda: check(question, statement, basis))
         content = await _stated(predicting, basis, question, as_of, rows_given, statement)

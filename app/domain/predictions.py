@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ class Basis:
     model: ServedModel
     cutoff_us: int
 
-    @property
+    @cached_property
     def cutoff_at(self) -> str | None:
         """The cutoff in RFC 3339; None in a log without times."""
         return shown_time(self.cutoff_us) if self.dataset.log.base.has_time else None
