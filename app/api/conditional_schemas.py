@@ -108,7 +108,7 @@ class JointPrediction(BaseModel):
     user: str | None = Field(description="id; null for an item")
     item: str | None = Field(description="id; null for a user")
     model_version: int
-    cutoff_at: datetime
+    cutoff_at: datetime | None = Field(description="null for a log without times")
     log_probability: float
     independent_log_probability: float = Field(
         description="of the tasks' own predictions, as if they had nothing to do with each other"

@@ -8,6 +8,7 @@ from fastapi import Header, Query
 from fastapi.responses import StreamingResponse
 
 from app.api.dependencies import SessionFactory
+from app.api.moments import cutoff_shown
 from app.domain.answer_tables import Told
 from app.domain.exporting import export
 from app.domain.prediction_sets import FoundSet, SetTask
@@ -63,7 +64,7 @@ def download(
     sessions: SessionFactory, found: FoundSet, tasks: list[SetTask], how: Format
 ) -> StreamingResponse:
     """The set as a file that is made while it is sent."""
-    told = Told(found.version, found.prediction_set.cutoff_at)
+    told = Told(found.version, cutoff_shown(found.prediction_set.cutoff_at))
     name = f"predictions-{found.prediction_set.id}.{how}"
     return StreamingResponse(
         export(sessions, tasks, told, how),

@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 from pyarrow import parquet
 
+from app.api.moments import cutoff_shown
 from app.api.predicting import head_of
 from app.domain.answer_tables import SCHEMA, Told, answer_table
 from app.domain.prediction_chunks import AnswerRows
@@ -135,7 +136,7 @@ def _as_parquet(basis: Basis, answers: Iterable[Predictions]) -> bytes:
 
 def _batches(basis: Basis, answers: Iterable[Predictions]) -> Iterator[pa.RecordBatch]:
     """The columns of a download, one batch per task."""
-    who = Told(basis.model.number, to_datetime(basis.cutoff_us))
+    who = Told(basis.model.number, cutoff_shown(to_datetime(basis.cutoff_us)))
     for told in answers:
         rows = AnswerRows(
             entity_ids=pa.array(told.entity_ids, pa.string()),

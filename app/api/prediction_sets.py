@@ -18,6 +18,7 @@ from app.api.exports import (
     chosen_format,
     download,
 )
+from app.api.moments import cutoff_shown
 from app.api.pagination import Page, Pagination
 from app.db.engine import transaction
 from app.domain.datasets import get_dataset
@@ -34,7 +35,9 @@ class StoredSet(BaseModel):
 
     id: int
     model_version: int = Field(description="that answers")
-    cutoff_at: datetime = Field(description="events after this were not looked at")
+    cutoff_at: datetime | None = Field(
+        description="events after this were not looked at; null for a log without times"
+    )
     job: str | None = Field(description="id of the training or prediction job that made it")
     ranked: bool = Field(description="whether rankings read it, while there is no newer one")
     rows: int = Field(description="answers in it")
@@ -98,7 +101,7 @@ def _shown(found: FoundSet) -> dict[str, object]:
     return {
         "id": stored.id,
         "model_version": found.version,
-        "cutoff_at": stored.cutoff_at,
+        "cutoff_at": cutoff_shown(stored.cutoff_at),
         "job": stored.job_id,
         "ranked": stored.ranked,
         "rows": stored.rows,

@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
         pa.field("user", pa.string()),
         pa.field("item", pa.string()),
         pa.field("model_version", pa.int32(), nullable=False),
-        pa.field("cutoff_at", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("cutoff_at", pa.timestamp("us", "UTC")),
         pa.field("cold_start", pa.bool_(), nullable=False),
         pa.field("point", pa.float64(), nullable=False),
         *(pa.field(name, pa.float64()) for name in _NUMBERS),
@@ -52,10 +52,10 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Told:
-    """Who says it, and as of when."""
+    """Who says it, and as of when; None in a log without times."""
 
     model_version: int
-    cutoff_at: datetime
+    cutoff_at: datetime | None
 
 
 def answer_table(

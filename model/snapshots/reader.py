@@ -204,21 +204,26 @@ class SnapshotReader:
     def pair_inputs(self, users: Codes, items: Codes, cutoff_us: Cutoffs) -> Inputs:
         """The inputs of pairs at a cutoff: the user's, the item's and their own past."""
         cutoffs_us = _each(cutoff_us, len(users))
-        user = _once(self.user_inputs, users, cutoffs_us)
-        item = _once(self.item_inputs, items, cutoffs_us)
+        user, of_user = _once(self.user_inputs, users, cutoffs_us)
+        item, of_item = _once(self.item_inputs, items, cutoffs_us)
         codes = self.pair_index.codes(users, items)
         met = codes >= 0
         ends = np.zeros(len(codes), dtype=np.int64)
         ends[met] = self.pair_index.events.position(codes[met], cutoffs_us[met])
-        own = self._pair_features.read(codes, ends, cutoffs_us)
+        # Filled part by part: the parts of all rows at once would be as large as the whole.
+        sides = user.numbers.shape[1], item.numbers.shape[1]
+        numbers = np.empty((len(codes), len(self.features("pair"))), dtype=np.float32)
+        numbers[:, : sides[0]] = user.numbers[of_user]
+        numbers[:, sides[0] : sum(sides)] = item.numbers[of_item]
+        numbers[:, sum(sides) :] = self._pair_features.read(codes, ends, cutoffs_us)
         return Inputs(
             users=users,
             items=items,
             cutoffs_us=cutoffs_us,
-            ends=user.ends,
-            numbers=np.concatenate([user.numbers, item.numbers, own], axis=1),
-            categories=np.concatenate([user.categories, item.categories], axis=1),
-            item_codes=item.item_codes,
+            ends=user.ends[of_user],
+            numbers=numbers,
+            categories=np.concatenate([user.categories[of_user], item.categories[of_item]], axis=1),
+            item_codes=item.item_codes[of_item],
         )
 
     def read(self, rows: Rows) -> ReadRows:
@@ -272,11 +277,13 @@ def _each(cutoff_us: Cutoffs, rows: int) -> Codes:
     return np.full(rows, cutoff_us, dtype=np.int64)
 
 
-def _once(read: Callable[[Codes, Cutoffs], Inputs], codes: Codes, cutoffs_us: Codes) -> Inputs:
-    """The inputs of entities that come several times at the same cutoff, each computed once."""
+def _once(
+    read: Callable[[Codes, Cutoffs], Inputs], codes: Codes, cutoffs_us: Codes
+) -> tuple[Inputs, Codes]:
+    """The inputs of each entity at each cutoff, read once, and which of them are each row's."""
     moments_us, moment = np.unique(cutoffs_us, return_inverse=True)
     packed, row = np.unique((moment << 32) | codes, return_inverse=True)
-    return read(packed & 0xFFFFFFFF, moments_us[packed >> 32]).take(row)
+    return read(packed & 0xFFFFFFFF, moments_us[packed >> 32]), row
 
 
 def _category_codes(table: Entities, plan: FeaturePlan) -> NDArray[np.int64]:

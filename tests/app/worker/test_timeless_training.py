@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 from collections.abc import Iterator
 
@@ -9,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from pyarrow import parquet
 
+from app.api.prediction_formats import PARQUET
 from app.settings import Settings
 from app.worker.loop import run_worker
 from tests.app.api.uploads import make_dataset, uploaded
@@ -73,3 +77,15 @@ def test_a_table_of_interactions_is_learned(client: TestClient, worker: None) ->
     assert {answer["cutoff_at"] for answer in several.json()["predictions"]} == {None}
     assert len(several.json()["predictions"]) == len(pairs)  # whether the two have met or not
     assert {answer["best"] for answer in several.json()["predictions"]} <= set(KINDS)
+    sets = "/v1/datasets/shop/prediction-sets"
+    (stored,) = client.get(sets).json()["items"]
+    assert stored["cutoff_at"] is None
+    lines = client.get(f"{sets}/{stored['id']}/export?format=jsonl").text.splitlines()
+    assert {json.loads(line)["cutoff_at"] for line in lines} == {None}
+    whole = client.get(f"{sets}/{stored['id']}/export?format=parquet").content
+    download = client.post(
+        "/v1/datasets/shop/predictions", json=asked, headers={"Accept": PARQUET}
+    ).content
+    for content in (whole, download):
+        column = parquet.read_table(io.BytesIO(content)).column("cutoff_at")
+        assert len(column) == column.null_count > 0
