@@ -28,6 +28,7 @@ from model.snapshots.scan_tables import Source
 from model.snapshots.sequences import SequenceReader, Sequences
 from model.tasks import EntityKind
 
+_ROWS_AT_ONCE = 1 << 14
 Codes = NDArray[np.int64]
 Cutoffs = NDArray[np.int64] | int
 """One for every row, or one for all; microseconds since 1970."""
@@ -210,12 +211,14 @@ class SnapshotReader:
         met = codes >= 0
         ends = np.zeros(len(codes), dtype=np.int64)
         ends[met] = self.pair_index.events.position(codes[met], cutoffs_us[met])
-        # Filled part by part: the parts of all rows at once would be as large as the whole.
         sides = user.numbers.shape[1], item.numbers.shape[1]
         numbers = np.empty((len(codes), len(self.features("pair"))), dtype=np.float32)
-        numbers[:, : sides[0]] = user.numbers[of_user]
-        numbers[:, sides[0] : sum(sides)] = item.numbers[of_item]
         numbers[:, sum(sides) :] = self._pair_features.read(codes, ends, cutoffs_us)
+        # Some rows at a time: a copy of all of a side would be half as large as the whole.
+        for start in range(0, len(codes), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            numbers[rows, : sides[0]] = user.numbers[of_user[rows]]
+            numbers[rows, sides[0] : sum(sides)] = item.numbers[of_item[rows]]
         return Inputs(
             users=users,
             items=items,
