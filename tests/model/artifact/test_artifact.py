@@ -229,3 +229,13 @@ def test_a_joint_head_without_its_weights_is_refused(folder: Path) -> None:
     del artifact.weights["kinds.user.joint.mix"]
     with pytest.raises(InvalidArtifact, match="joint head of users lacks 'mix'"):
         artifact.joint_head("user")
+
+
+def test_without_the_networks_the_joint_heads_stay(folder: Path) -> None:
+    artifact = Artifact.load(folder)
+    slim = artifact.without_networks()
+    assert artifact.networks
+    assert not slim.networks
+    assert 0 < len(slim.weights) < len(artifact.weights)
+    for entity in artifact.description.tasks:
+        slim.joint_head(entity)
