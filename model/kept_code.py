@@ -60,7 +60,7 @@ def load(function: FunctionType, signature: str) -> Callable[..., Any] | None:
         return None
     name = _name(function, signature)
     for folder in _folders(function):
-        with suppress(OSError, ValueError, KeyError, AttributeError, ImportError):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, ImportError):
             return _loaded((folder / name).read_bytes(), function)
     return None
 
