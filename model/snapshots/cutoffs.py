@@ -165,4 +165,6 @@ def _every(
     """
     count = min(max(0, (newest_us - first_us) // step_us) + 1, at_most)
     cutoffs_us = sorted(newest_us - k * step_us for k in range(count))
-    return (min(cutoffs_us[0], labelled_us), *cutoffs_us[1:])
+    if cutoffs_us[0] <= labelled_us:
+        return tuple(cutoffs_us)
+    return (labelled_us, *cutoffs_us[1 if count == at_most else 0 :])

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model.errors import NotEnoughData
@@ -105,6 +105,7 @@ def test_no_label_reaches_into_the_next_part(
 
 
 @given(spans, horizons, periods, cutoffs)
+@example(days=30.0, horizon_days=[21, 22], names=[], max_cutoffs=3)
 def test_the_final_part_goes_as_far_as_the_shortest_horizon_allows(
     days: float, horizon_days: list[int], names: list[PeriodName], max_cutoffs: int
 ) -> None:
