@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -32,5 +33,7 @@ def test_what_is_held_beyond_the_limit_is_let_go_and_can_be_read_again(path: Pat
 def test_what_is_no_longer_used_is_forgotten(path: Path) -> None:
     files = MappedFiles(held_bytes=0)
     pages = files.map(path)
+    gone = ref(pages)
     del pages
+    assert gone() is None
     files.let_go()
