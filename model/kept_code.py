@@ -20,7 +20,7 @@ import os
 import pickle
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -54,7 +54,7 @@ class _Argument(NamedTuple):
     is_written: bool
 
 
-def load(function: FunctionType, signature: str) -> Callable[..., Any] | None:
+def load(function: FunctionType, signature: str) -> KeptFunction | None:
     """What was kept of a function for a signature; None if there is nothing that can be used."""
     if not can_keep():
         return None
@@ -149,7 +149,7 @@ def _described(kind: Any) -> list[Any] | None:
     return [np.dtype(str(kind.dtype).replace("boolean", "bool")).str, kind.ndim, kind.mutable]
 
 
-def _loaded(content: bytes, function: FunctionType) -> Callable[..., Any]:
+def _loaded(content: bytes, function: FunctionType) -> KeptFunction:
     size = int.from_bytes(content[:_HEAD_BYTES], "little")
     head, found = (
         json.loads(content[_HEAD_BYTES : _HEAD_BYTES + size]),
@@ -165,17 +165,40 @@ def _loaded(content: bytes, function: FunctionType) -> Callable[..., Any]:
     module, doc = ModuleType(function.__module__), function.__doc__ or ""
     call = making.make_function(module, function.__name__, doc, wrapper, environment, (code,))
     arguments = [one and _Argument(np.dtype(one[0]), *one[1:]) for one in head["arguments"]]
-    return _checked(call, function.__name__, arguments)
+    return KeptFunction(call, function.__name__, arguments)
 
 
-def _checked(
-    call: Callable[..., Any], name: str, wanted: list[_Argument | None]
-) -> Callable[..., Any]:
-    """The machine code trusts what it gets, so that it is looked at before."""
-    arrays = [(place, *one) for place, one in enumerate(wanted) if one is not None]
+class KeptFunction:
+    """Machine code that was kept. It trusts what it gets, so that arguments are looked at before.
 
-    def checked(*arguments: Any) -> Any:
-        for place, dtype, dimensions, is_written in arrays:
+    Args:
+        call: Numba's wrapper.
+        name: of the function.
+        wanted: its arguments, None for a number.
+    """
+
+    def __init__(
+        self, call: Callable[..., Any], name: str, wanted: Sequence[_Argument | None]
+    ) -> None:
+        self._call = call
+        self._name = name
+        self._arrays = [(place, *one) for place, one in enumerate(wanted) if one is not None]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it.
+
+        Raises:
+            TypeError: an array is not one of those that it takes.
+        """
+        return self.looked_at(*arguments)(*arguments)
+
+    def looked_at(self, *arguments: Any) -> Callable[..., Any]:
+        """The same for whoever goes on calling it with these arrays: they are looked at once.
+
+        Raises:
+            TypeError: see above.
+        """
+        for place, dtype, dimensions, is_written in self._arrays:
             array = arguments[place]
             flags = array.flags
             if (
@@ -185,13 +208,11 @@ def _checked(
                 or (is_written and not flags.writeable)
             ):
                 raise TypeError(
-                    f"{name} takes as argument {place} a contiguous array of {dimensions} "
+                    f"{self._name} takes as argument {place} a contiguous array of {dimensions} "
                     f"dimensions and type {dtype}{' to write to' if is_written else ''}, "
                     f"not one of {array.ndim} and {array.dtype} with flags\n{flags}"
                 )
-        return call(*arguments)
-
-    return checked
+        return self._call
 
 
 @cache

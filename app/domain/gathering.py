@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.domain.predictions import CHUNK_ROWS, Basis
-from model.prediction import chunks
+from model.prediction import Scorer, chunks
 from model.snapshots import Rows
 from model.tasks import Task
 
@@ -122,17 +123,28 @@ def _answered(batch: Sequence[_Asked]) -> list[Single]:
         cutoffs_us=np.array([asked.basis.cutoff_us for asked in batch], dtype=np.int64),
     )
     scorer = model.predictor.scorer(kind)
-    answers: list[Single | None] = [None] * len(batch)
+    if len(batch) <= CHUNK_ROWS:
+        read = model.reader.read(log, rows)
+        return _told(batch, scorer, scorer.score(read, log.base), read.is_cold.tolist())
+    answers: list[Single] = []
     for part in chunks(len(batch), CHUNK_ROWS):
         read = model.reader.read(log, rows.take(part))
         flat = scorer.score(read, log.base)
-        cold = read.is_cold.tolist()
-        places = defaultdict(list)
-        for row, asked in enumerate(batch[part]):
-            places[asked.task.name].append(row)
-        for name, own in places.items():
-            distribution = scorer.distribution(name, flat[own])
-            told = zip(own, distribution.point.tolist(), distribution.answers(), strict=True)
-            for row, point, document in told:
-                answers[part.start + row] = Single(point, cold[row], document)
-    return [answer for answer in answers if answer is not None]
+        answers += _told(batch[part], scorer, flat, read.is_cold.tolist())
+    return answers
+
+
+def _told(
+    batch: Sequence[_Asked], scorer: Scorer, flat: NDArray[np.float32], cold: list[bool]
+) -> list[Single]:
+    """What the flat parameters say of each one's task."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for row, asked in enumerate(batch):
+        places[asked.task.name].append(row)
+    answers: dict[int, Single] = {}
+    for name, own in places.items():
+        distribution = scorer.distribution(name, flat if len(own) == len(flat) else flat[own])
+        told = zip(own, distribution.point.tolist(), distribution.answers(), strict=True)
+        for row, point, document in told:
+            answers[row] = Single(point, cold[row], document)
+    return [answers[row] for row in range(len(batch))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from app.domain.model_versions import CHAMPION
@@ -171,6 +171,7 @@ class ServedDataset:
         return self.model(CHAMPION)
 
 
+@lru_cache(maxsize=256)
 def shown_time(time_us: int) -> str:
     """A moment in RFC 3339, UTC."""
     return to_datetime(time_us).isoformat().replace("+00:00", "Z")

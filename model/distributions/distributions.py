@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class Distribution:
             return best
         return self.expected
 
-    @property
+    @cached_property
     def probability_any(self) -> Floats:
         """(R,) probability of at least one event within the horizon."""
         if self.task.target.kind == "time_to":
@@ -72,13 +73,13 @@ class Distribution:
         """(R,) probability that the event of a `time_to` task comes within so many days."""
         return hazards.probability_within(self.parameters, days / self.task.horizon_days)
 
-    @property
+    @cached_property
     def probabilities(self) -> Floats:
         """(R, periods or classes) share of each."""
         shares: Floats = softmax(self.parameters)
         return shares
 
-    @property
+    @cached_property
     def expected(self) -> Floats:
         """(R,) mean of a count, a sum or a number; of a time the days, at most the horizon's."""
         match self.task.target.kind:

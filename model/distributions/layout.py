@@ -91,6 +91,12 @@ class Layout:
         self.tasks = tuple(task for group in groups for task in group.tasks)
         self.columns = first_column
         self._position = {task.name: index for index, task in enumerate(self.tasks)}
+        self._columns = {
+            task.name: slice(first, first + group.parameters)
+            for group in self.groups
+            for number, task in enumerate(group.tasks)
+            for first in [group.first_column + number * group.parameters]
+        }
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -110,9 +116,7 @@ class Layout:
 
     def columns_of(self, name: str) -> slice:
         """The columns of a task's parameters."""
-        group = self.group(name)
-        start = group.first_column + (self.position(name) - group.first_task) * group.parameters
-        return slice(start, start + group.parameters)
+        return self._columns[name]
 
     @property
     def task_of_column(self) -> list[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,13 @@ class TruncatedAmount(Distribution):
     least: float = 0.0
     most: float = math.inf
 
-    @property
+    @cached_property
     def probability_any(self) -> Floats:
         """(R,) probability of at least one event within the horizon."""
         mass = self._zero + self._positive()[0]
         return 1 - np.minimum(self._zero / np.maximum(mass, NOTHING_LEFT), 1.0)
 
-    @property
+    @cached_property
     def expected(self) -> Floats:
         """(R,) mean of what is left."""
         positive, total = self._positive()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class TruncatedTime(Distribution):
         passed = self._survival(self.after) - self._survival(days)
         return np.clip(passed / self._mass, 0.0, 1.0)
 
-    @property
+    @cached_property
     def expected(self) -> Floats:
         """(R,) mean of the days, or of the horizon where it does not come before."""
         horizon = float(self.task.horizon_days)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,8 @@ from numpy.typing import DTypeLike, NDArray
 from model.compiled import COMPILED, compiled_as, read_at
 from model.events.mapped_files import MAPPED_FILES
 
-_HEAD_BYTES = 128
+HEAD_BYTES = 128
+"""What stands before the first entry."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class StoredArray:
     @property
     def bytes(self) -> int:
         """How large the file is, if it is whole."""
-        return _HEAD_BYTES + self.length * self.dtype.itemsize
+        return HEAD_BYTES + self.length * self.dtype.itemsize
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """The entries from `start` up to `stop`, in memory of their own."""
-        offset = _HEAD_BYTES + start * self.dtype.itemsize
+        offset = HEAD_BYTES + start * self.dtype.itemsize
         return np.fromfile(self.path, self.dtype, count=stop - start, offset=offset)
 
     def mapped(self) -> NDArray[Any]:
@@ -46,7 +47,7 @@ class StoredArray:
         if not self.length:
             return np.empty(0, self.dtype)
         pages = MAPPED_FILES.map(self.path)
-        return np.frombuffer(pages, self.dtype, count=self.length, offset=_HEAD_BYTES)
+        return np.frombuffer(pages, self.dtype, count=self.length, offset=HEAD_BYTES)
 
 
 class OpenArrays:
@@ -63,6 +64,16 @@ class OpenArrays:
             finalize(self, os.close, file)
         self._files = np.array(files, dtype=np.int32)
         self._sizes = np.array([one.dtype.itemsize for one in stored.values()], dtype=np.int64)
+
+    @property
+    def types(self) -> dict[str, np.dtype[Any]]:
+        """Of the entries, by the names of the columns."""
+        return {name: one.dtype for name, one in self._stored.items()}
+
+    def files(self, names: Sequence[str]) -> NDArray[np.int32]:
+        """The numbers of the open files of some columns; they are closed with this object."""
+        places = list(self._stored)
+        return self._files[[places.index(name) for name in names]]
 
     def gathered(
         self, starts: NDArray[np.int64], counts: NDArray[np.int64]
@@ -114,7 +125,7 @@ def _read(
         for row in range(len(starts)):
             wanted = counts[row] * sizes[file]
             if wanted > 0:
-                offset = _HEAD_BYTES + starts[row] * sizes[file]
+                offset = HEAD_BYTES + starts[row] * sizes[file]
                 if read_at(files[file], place + done, wanted, offset) != wanted:
                     return file
                 done += wanted
@@ -134,7 +145,7 @@ def _read_one_by_one(
     for number, (file, size) in enumerate(zip(files.tolist(), sizes.tolist(), strict=True)):
         for start, count in bounds:
             wanted = room[place : place + count * size].data
-            if count and os.preadv(file, [wanted], _HEAD_BYTES + start * size) != len(wanted):
+            if count and os.preadv(file, [wanted], HEAD_BYTES + start * size) != len(wanted):
                 return number
             place += count * size
         place = _room(place)
@@ -180,5 +191,5 @@ class ArrayWriter:
 
 def _head(dtype: np.dtype[Any], length: int) -> bytes:
     described = {"descr": dtype.str, "fortran_order": False, "shape": (length,)}
-    text = repr(described).ljust(_HEAD_BYTES - 11) + "\n"
+    text = repr(described).ljust(HEAD_BYTES - 11) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from model.errors import InvalidIndex
 from model.events.arrays import ArrayWriter, OpenArrays, StoredArray
 from model.events.entities import Entities
+from model.events.entity_room import EntityRoom
 from model.events.frames import EventColumn
 from model.events.index import SLOT_COLUMNS, Codes, EntityEvents, PairEvents
 from model.events.log import LOG_COLUMNS, EventLog
@@ -49,6 +50,11 @@ class StoredEvents(EntityEvents):
     """Mapped, to be walked through; what is asked of a few entities is read from the files."""
 
     files: OpenArrays
+    bounds: OpenArrays
+
+    def one_at_a_time(self) -> EntityRoom:
+        """Room for the events of one entity, for one thread."""
+        return EntityRoom(self.bounds, self.files)
 
     def is_sooner_gathered(self, entities: Codes) -> bool:
         """Whether they are few, with not too many events."""
@@ -154,7 +160,8 @@ class StoredLog:
     def _entity_events(self, name: str, mapped: Mapping[str, NDArray[Any]]) -> StoredEvents:
         columns = {column: mapped[f"{name}.{column}"] for column in ("offsets", *SLOT_COLUMNS)}
         files = OpenArrays({column: self.arrays[f"{name}.{column}"] for column in SLOT_COLUMNS})
-        return StoredEvents(first=0, files=files, **columns)
+        bounds = OpenArrays({"offsets": self.arrays[f"{name}.offsets"]})
+        return StoredEvents(first=0, files=files, bounds=bounds, **columns)
 
 
 class LogWriter:

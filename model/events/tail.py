@@ -107,8 +107,12 @@ class LogWithTail:
         """Those of the log."""
         return self.base.users if side == "user" else self.base.items
 
-    def has_tail(self, side: Side, codes: Longs) -> NDArray[np.bool_]:
-        """(R,) whom the tail has events of."""
+    def has_tail_of(self, side: Side, code: int) -> bool:
+        """Whether the tail has events of this one."""
+        return self._rows.has(side, code)
+
+    def has_tail(self, side: Side, codes: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Whom of these, in any shape, the tail has events of."""
         return self._rows.have(side, codes)
 
     def pairs_with_tail(self, users: Longs, items: Longs) -> NDArray[np.bool_]:

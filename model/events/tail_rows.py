@@ -80,8 +80,12 @@ class TailRows:
         """One of the columns, by the names of a log; there may be room behind its last row."""
         return self._columns[name]
 
-    def have(self, side: Side, codes: Longs) -> NDArray[np.bool_]:
-        """(R,) who has rows; nobody, -1, has none."""
+    def has(self, side: Side, code: int) -> bool:
+        """Whether this one has rows."""
+        return code in self._of_side[side]
+
+    def have(self, side: Side, codes: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Who of these, in any shape, has rows; nobody, -1, has none."""
         there = self._is_there[side]
         inside = (codes >= 0) & (codes < len(there))
         found: NDArray[np.bool_] = inside & there[np.where(inside, codes, 0)]

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,8 @@ from model.snapshots import scan_kernel, scan_numpy
 from model.snapshots.features import FeaturePlan
 from model.snapshots.formulas import Declaration, Feature, Recent, tallies
 from model.snapshots.given import GivenColumns
-from model.snapshots.recent import RecentCounterparts
+from model.snapshots.one_row_features import OneRowFeatures
+from model.snapshots.recent import Counterparts, RecentCounterparts
 from model.snapshots.scan import (
     NEVER_US,
     RECENT_EVENTS,
@@ -29,7 +29,7 @@ from model.snapshots.scan import (
     ScanRows,
     ScanTables,
 )
-from model.snapshots.scan_tables import Source, scan_tables
+from model.snapshots.scan_tables import EventColumns, Source, event_columns, scan_tables
 from model.snapshots.transforms import Transform
 
 Longs = NDArray[np.int64]
@@ -38,24 +38,6 @@ Floats = NDArray[np.float64]
 _BLOCK_BYTES = 1 << 21
 """Of totals at a time: they are near while they are read, and threads seldom wait for each other
 between one step and the next."""
-
-
-_Columns = tuple[
-    Longs,
-    NDArray[np.int16],
-    NDArray[np.int32],
-    NDArray[np.float64],
-    Longs,
-    Longs,
-    NDArray[np.int32],
-]
-
-
-class Counterparts(Protocol):
-    """Says what is known at a cutoff of those whom an entity met."""
-
-    def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
-        """See `RecentCounterparts.sums`."""
 
 
 class FeatureReader:
@@ -149,6 +131,11 @@ class FeatureReader:
         rows = ScanRows(events.offsets[:-1], ends, cutoffs_us)
         return self._read(events, entities, rows, counterparts)
 
+    def one_at_a_time(self, events: EntityEvents) -> OneRowFeatures:
+        """For rows that come one by one, each with its events in the first slots of these."""
+        most = self._counterpart_codes
+        return OneRowFeatures(events, self._tables, self._transform, self._given, most)
+
     def _read(
         self,
         events: EntityEvents,
@@ -200,30 +187,13 @@ class FeatureReader:
         totals: Floats,
         recent: NDArray[np.int32],
     ) -> None:
-        tables = self._tables
         is_whole = events is self._source.events
-        columns = self._columns if is_whole else _plain_columns(events)
+        columns = self._columns if is_whole else event_columns(events)
         met = 0 if is_whole else int(events.counterpart.max(initial=-1)) + 1
         stamps, stamp = self._stamps(len(rows), max(met, self._counterpart_codes))
-        scan_kernel.fill(
-            rows.starts,
-            rows.ends,
-            rows.cutoffs_us,
-            *columns,
-            tables.places,
-            tables.edges_us,
-            tables.type_codes,
-            tables.has_units,
-            tables.histograms,
-            tables.day_codes,
-            tables.first_day,
-            tables.counterpart_codes,
-            NEVER_US,
-            stamps,
-            stamp,
-            totals,
-            recent,
-        )
+        of_rows = rows.starts, rows.ends, rows.cutoffs_us
+        before = (*of_rows, *columns, *self._tables.for_kernel, NEVER_US, stamps)
+        scan_kernel.fill(*before, stamp, totals, recent)
 
     def _stamps(self, rows: int, size: int) -> tuple[Longs, int]:
         """This thread's stamps, none of them above the number beside."""
@@ -237,8 +207,8 @@ class FeatureReader:
         return stamps, used
 
     @cached_property
-    def _columns(self) -> _Columns:
-        return _plain_columns(self._source.events)
+    def _columns(self) -> EventColumns:
+        return event_columns(self._source.events)
 
     @cached_property
     def _counterpart_codes(self) -> int:
@@ -268,16 +238,3 @@ def _by_entity(rows: ScanRows) -> Longs | None:
     if bool((is_next | goes_on).all()):
         return None
     return np.lexsort((rows.cutoffs_us, rows.starts))
-
-
-def _plain_columns(events: EntityEvents) -> _Columns:
-    """The events' columns that the compiled scan reads; plain arrays, also of mapped files."""
-    return (
-        np.asarray(events.time_us),
-        np.asarray(events.event_type),
-        np.asarray(events.counterpart),
-        np.asarray(events.units),
-        np.asarray(events.value_cents),
-        np.asarray(events.price_cents),
-        np.asarray(events.local_minute),
-    )

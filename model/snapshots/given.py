@@ -45,6 +45,19 @@ class GivenColumns:
             return calendar
         return np.concatenate([self._numbers[entities], calendar], axis=1)
 
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return len(self._names) + len(self._of_cutoff)
+
+    def write_one(self, entity: int, cutoff_us: int, given: Floats) -> None:
+        """The same for one row, into (1, given)."""
+        attributes = len(self._names)
+        if attributes:
+            given[0, :attributes] = self._numbers[entity]
+        if self._of_cutoff:
+            given[0, attributes:] = self._calendar(cutoff_us)
+
     def _read_calendar(self, cutoffs_us: Longs) -> Floats:
         if not self._of_cutoff:
             return np.empty((len(cutoffs_us), 0))

@@ -8,6 +8,7 @@ a log of all events would give; nothing is made anew when events come.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from model.compiled import COMPILED
 from model.events import EntityEvents
+from model.events.storage import StoredEvents
 from model.events.tail import LogWithTail, Side
 from model.snapshots.aggregates import FeatureReader
 from model.snapshots.declarations import declared, declared_of_pairs
 from model.snapshots.features import UNKNOWN, SnapshotPlan
 from model.snapshots.history import History
 from model.snapshots.inputs import Inputs
+from model.snapshots.one_row import OneRow, OneRowReader
 from model.snapshots.read_rows import ReadRows, Rows
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.recent import RecentCounterparts
@@ -70,6 +73,9 @@ class OnlineReader:
                 return self._of_pairs(log, rows)
 
     def _of_users(self, log: LogWithTail, rows: Rows) -> ReadRows:
+        one = self._one(log, "user", rows.users, rows.cutoffs_us)
+        if one is not None and one.sequences is not None:
+            return self._read_one(rows, one, np.zeros(1, dtype=np.int64), one.sequences)
         side = self._side(log, "user", rows.users, rows.cutoffs_us)
         return ReadRows(
             inputs=Inputs(
@@ -86,6 +92,10 @@ class OnlineReader:
         )
 
     def _of_items(self, log: LogWithTail, rows: Rows) -> ReadRows:
+        one = self._one(log, "item", rows.items, rows.cutoffs_us)
+        if one is not None:
+            nothing = Sequences.empty(1, self.plan.sequence_length)
+            return self._read_one(rows, one, self._codes_of_items[rows.items], nothing)
         side = self._side(log, "item", rows.items, rows.cutoffs_us)
         return ReadRows(
             inputs=Inputs(
@@ -116,6 +126,35 @@ class OnlineReader:
             item_codes=item.inputs.item_codes,
         )
         return ReadRows(inputs=inputs, sequences=user.sequences, is_cold=user.is_cold)
+
+    def _one(self, log: LogWithTail, side: Side, codes: Longs, cutoffs_us: Longs) -> OneRow | None:
+        """A lone user or item of a log in files, if nothing of it is new."""
+        if len(codes) != 1:
+            return None
+        code, known = int(codes[0]), self._of(log)
+        reader = known.one_at_a_time(side)
+        if reader is None or code >= len(known.events(side)) or log.has_tail_of(side, code):
+            return None
+        return reader.read(code, int(cutoffs_us[0]), known.counterparts(log, side))
+
+    def _read_one(
+        self, rows: Rows, one: OneRow, item_codes: Longs, sequences: Sequences
+    ) -> ReadRows:
+        side: Side = "item" if rows.kind == "item" else "user"
+        codes = rows.items if side == "item" else rows.users
+        return ReadRows(
+            inputs=Inputs(
+                users=rows.users,
+                items=rows.items,
+                cutoffs_us=rows.cutoffs_us,
+                ends=one.end if side == "user" else np.zeros(1, dtype=np.int64),
+                numbers=one.numbers,
+                categories=self._reader.category_codes[side][codes],
+                item_codes=item_codes,
+            ),
+            sequences=sequences,
+            is_cold=one.end == 0,
+        )
 
     def _side(self, log: LogWithTail, side: Side, codes: Longs, cutoffs_us: Longs) -> _SideRows:
         """The features of users or items: those with new events by what is put together.
@@ -247,6 +286,8 @@ class _OfTypes:
     ) -> None:
         plan = reader.plan
         self.event_types = event_types
+        self._use_compiler = use_compiler
+        self._of_thread = threading.local()
         self._log = log = replace(reader.log, event_types=event_types)
         self._base: dict[Side, EntityEvents] = {
             "user": reader.log.user_events,
@@ -285,6 +326,17 @@ class _OfTypes:
         """The log's own, of each user or item."""
         return self._base[side]
 
+    def one_at_a_time(self, side: Side) -> OneRowReader | None:
+        """Reads users or items one by one, for this thread; None where they are not in files."""
+        events = self._base[side]
+        if not (self._use_compiler and isinstance(events, StoredEvents)):
+            return None
+        readers: dict[Side, OneRowReader] = vars(self._of_thread).setdefault("readers", {})
+        if side not in readers:
+            sequences = self.sequences if side == "user" else None
+            readers[side] = OneRowReader(events, self.features[side], sequences)
+        return readers[side]
+
     def counterparts(self, log: LogWithTail, side: Side) -> TailedCounterparts | RecentCounterparts:
         """Says what is known of those whom users or items met."""
         if not len(log):
@@ -314,12 +366,14 @@ class TailedCounterparts:
         wanted = self._base.wanted
         if not wanted:
             return {}
+        if not self._log.has_tail(self._side, recent_RL).any():
+            return self._base.sums(recent_RL, cutoffs_us)
         row, place = np.nonzero(recent_RL >= 0)
-        codes = recent_RL[row, place].astype(np.int64)
+        codes = recent_RL[row, place]
         at_us = cutoffs_us[row]
         known = np.flatnonzero(codes < self._size)
         new = np.flatnonzero(self._log.has_tail(self._side, codes))
-        owners, owner = np.unique(codes[new], return_inverse=True)
+        owners, owner = np.unique(codes[new].astype(np.int64), return_inverse=True)
         tail = RecentCounterparts(self._log.tail_of_many(self._side, owners), wanted)
         of_log = self._base.all_numbers(codes[known], at_us[known])
         found = {}

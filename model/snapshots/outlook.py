@@ -106,6 +106,10 @@ class OutlookColumns:
 
     def add_to(self, flat: NDArray[np.float32], cutoffs_us: NDArray[np.int64]) -> None:
         """Move the parameters of R rows in place."""
+        if len(cutoffs_us) == 1:
+            day = int(cutoffs_us[0]) // MICROSECONDS_PER_DAY - self.first_day
+            flat += self._moves(day, flat.shape[1])
+            return
         days = cutoffs_us // MICROSECONDS_PER_DAY - self.first_day
         if len(days) and (days == days[0]).all():
             flat += self._moves(int(days[0]), flat.shape[1])

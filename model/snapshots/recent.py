@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,18 @@ Longs = NDArray[np.int64]
 
 _MONTH_US = 30 * MICROSECONDS_PER_DAY
 _YEAR_US = 365 * MICROSECONDS_PER_DAY
+_EVENTS, _SINCE = RECENTS.index("events_30d"), RECENTS.index("since_last_us")
+_FEW = 64
+"""The counterparts of so many rows are looked at one by one."""
 _MAX_TABLE = 1 << 25
 """Numbers that are worked out ahead of time for all counterparts: a quarter of a gibibyte."""
+
+
+class Counterparts(Protocol):
+    """Says what is known at a cutoff of those whom an entity met."""
+
+    def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
+        """See `RecentCounterparts.sums`."""
 
 
 class RecentCounterparts:
@@ -43,16 +54,19 @@ class RecentCounterparts:
         self.wanted = tuple(name for name in RECENTS if name in wanted)
         self._known: tuple[Longs, dict[str, Longs]] | None = None
         self._latest: _AtCutoff | None = None
+        self._kinds = np.array([RECENTS.index(name) for name in self.wanted], dtype=np.int64)
 
     def sums(self, recent_RL: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
         """(R,) of each wanted number; a counterpart counts as often as it was met.
 
         Args:
-            recent_RL: codes, -1 for none.
+            recent_RL: codes, -1 behind the last one.
             cutoffs_us: (R,)
         """
         if not self.wanted or not len(recent_RL):
             return {}
+        if COMPILED and len(recent_RL) <= _FEW and _is_one_moment(cutoffs_us):
+            return self._kept(recent_RL, int(cutoffs_us[0]))
         moments_us, moment = _distinct(cutoffs_us)
         size = len(moments_us) * len(self._others)
         # For many rows it is worth knowing everybody at every cutoff; for a few it is not.
@@ -60,7 +74,7 @@ class RecentCounterparts:
             tables = self._everybody(moments_us)
             return {name: looked_up(tables[name], moment, recent_RL) for name in self.wanted}
         there = recent_RL >= 0
-        row, codes = np.nonzero(there)[0], recent_RL[there].astype(np.int64)
+        row, codes = np.nonzero(there)[0], recent_RL[there]
         found = {}
         for name, own in self.all_numbers(codes, cutoffs_us[row]).items():
             numbers = np.zeros(recent_RL.shape, dtype=np.int64)
@@ -68,24 +82,36 @@ class RecentCounterparts:
             found[name] = numbers.sum(axis=1)
         return found
 
-    def all_numbers(self, codes: Longs, cutoffs_us: Longs) -> dict[str, Longs]:
+    def all_numbers(self, codes: NDArray[np.int32], cutoffs_us: Longs) -> dict[str, Longs]:
         """(R,) of each wanted number; what was found at the latest cutoff is not looked for again.
 
         Args:
             codes: (R,) of counterparts.
             cutoffs_us: (R,)
         """
-        if not len(codes) or (cutoffs_us != cutoffs_us[0]).any():
-            return {name: self.numbers(name, codes, cutoffs_us) for name in self.wanted}
-        cutoff_us, latest = int(cutoffs_us[0]), self._latest
+        if COMPILED and len(codes) and _is_one_moment(cutoffs_us):
+            return self._kept(codes[:, None], int(cutoffs_us[0]))
+        longs = codes.astype(np.int64)
+        return {name: self.numbers(name, longs, cutoffs_us) for name in self.wanted}
+
+    def _kept(self, recent_RL: NDArray[np.int32], cutoff_us: int) -> dict[str, Longs]:
+        """Sums at one cutoff, for which what is found of a counterpart is kept."""
+        latest = self._latest
         if latest is None or latest.cutoff_us != cutoff_us:
             self._latest = latest = _AtCutoff.of(cutoff_us, self.wanted, len(self._others))
-        new = np.unique(codes[~latest.is_known[codes]])
-        if len(new):
-            for name, numbers in latest.numbers.items():
-                numbers[new] = self.numbers(name, new, np.full(len(new), cutoff_us))
-            latest.is_known[new] = True
-        return {name: numbers[codes] for name, numbers in latest.numbers.items()}
+        others = self._others
+        sums_WR = np.zeros((len(self.wanted), len(recent_RL)), dtype=np.int64)
+        _sum_kept(
+            recent_RL,
+            cutoff_us,
+            np.asarray(others.offsets),
+            np.asarray(others.time_us),
+            np.asarray(others.value_cents),
+            self._kinds,
+            latest.above_WC,
+            sums_WR,
+        )
+        return dict(zip(self.wanted, sums_WR, strict=True))
 
     def _is_known(self, moments_us: Longs) -> bool:
         known = self._known
@@ -118,17 +144,86 @@ class RecentCounterparts:
 
 @dataclass(frozen=True)
 class _AtCutoff:
-    """What was found of counterparts at one cutoff; several threads may fill in the same."""
+    """What was found of counterparts at one cutoff; several threads may fill in the same.
+
+    Attributes:
+        above_WC: each wanted number plus one; zero for one that is not known yet.
+    """
 
     cutoff_us: int
-    is_known: NDArray[np.bool_]
-    numbers: dict[str, Longs]
+    above_WC: Longs
 
     @classmethod
     def of(cls, cutoff_us: int, wanted: Sequence[str], counterparts: int) -> _AtCutoff:
         """Nothing yet; memory that nobody writes to costs nothing."""
-        numbers = {name: np.empty(counterparts, dtype=np.int64) for name in wanted}
-        return cls(cutoff_us, np.zeros(counterparts, dtype=bool), numbers)
+        return cls(cutoff_us, np.zeros((len(wanted), counterparts), dtype=np.int64))
+
+
+@compiled_as(
+    "void(Array(int32, 2, 'C', readonly=True), int64, Array(int64, 1, 'C', readonly=True), "
+    "Array(int64, 1, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
+    "Array(int64, 1, 'C', readonly=True), Array(int64, 2, 'C'), Array(int64, 2, 'C'))"
+)
+def _sum_kept(  # noqa: C901 (machine code calls none)
+    recent_RL: NDArray[np.int32],
+    cutoff_us: int,
+    offsets: Longs,
+    time_us: Longs,
+    value_cents: Longs,
+    kinds_W: Longs,
+    above_WC: Longs,
+    sums_WR: Longs,
+) -> None:
+    """Add up what is known of counterparts, and look for what is not.
+
+    Args:
+        recent_RL: codes, -1 behind the last one.
+        cutoff_us: of all rows.
+        offsets: with those that follow the events of the counterparts.
+        time_us: by slot.
+        value_cents: by slot.
+        kinds_W: which of `RECENTS` are wanted.
+        above_WC: see `_AtCutoff`; a number of -1 is looked for again.
+        sums_WR: zeros.
+    """
+    for w in range(len(kinds_W)):
+        kind = kinds_W[w]
+        back_us = _MONTH_US if kind == _EVENTS else _YEAR_US
+        for row in range(len(recent_RL)):
+            for place in range(recent_RL.shape[1]):
+                code = recent_RL[row, place]
+                if code < 0:
+                    break
+                above = above_WC[w, code]
+                if above == 0:
+                    first, behind = offsets[code], offsets[code + 1]
+                    low, high = first, behind
+                    while low < high:
+                        middle = (low + high) >> 1
+                        if time_us[middle] <= cutoff_us:
+                            low = middle + 1
+                        else:
+                            high = middle
+                    end = low
+                    number = 0
+                    if kind == _SINCE:
+                        number = cutoff_us - int(time_us[end - 1]) if end > first else NEVER_US
+                    else:
+                        low, high = first, end
+                        while low < high:
+                            middle = (low + high) >> 1
+                            if time_us[middle] <= cutoff_us - back_us:
+                                low = middle + 1
+                            else:
+                                high = middle
+                        if kind == _EVENTS:
+                            number = int(end - low)
+                        else:
+                            for slot in range(low, end):
+                                number += int(value_cents[slot])
+                    above = number + 1
+                    above_WC[w, code] = above
+                sums_WR[w, row] += above - 1
 
 
 def looked_up(table_MC: Longs, moment: Longs, recent_RL: NDArray[np.int32]) -> Longs:
@@ -162,9 +257,13 @@ def _look_up(table_MC: Longs, moment: Longs, recent_RL: NDArray[np.int32]) -> Lo
     return sums
 
 
+def _is_one_moment(cutoffs_us: Longs) -> bool:
+    return len(cutoffs_us) == 1 or bool((cutoffs_us == cutoffs_us[0]).all())
+
+
 def _distinct(cutoffs_us: Longs) -> tuple[Longs, Longs]:
     """The different cutoffs, and which of them is each row's."""
-    if (cutoffs_us == cutoffs_us[0]).all():
+    if _is_one_moment(cutoffs_us):
         return cutoffs_us[:1], np.zeros(len(cutoffs_us), dtype=np.int64)
     return np.unique(cutoffs_us, return_inverse=True)
 

@@ -144,6 +144,18 @@ class ScanLayout:
         return len(self.edges_days) if days is None else self.edges_days.index(days)
 
 
+KernelTables = tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.bool_],
+    NDArray[np.int64],
+    NDArray[np.int16],
+    int,
+    NDArray[np.int16],
+]
+
+
 @dataclass(frozen=True)
 class ScanTables:
     """A layout and a log as arrays.
@@ -169,6 +181,20 @@ class ScanTables:
     day_codes: NDArray[np.int16]
     first_day: int
     counterpart_codes: NDArray[np.int16]
+
+    @property
+    def for_kernel(self) -> KernelTables:
+        """In the order in which the compiled scan takes them."""
+        return (
+            self.places,
+            self.edges_us,
+            self.type_codes,
+            self.has_units,
+            self.histograms,
+            self.day_codes,
+            self.first_day,
+            self.counterpart_codes,
+        )
 
 
 BY_DAY, BY_HOUR, BY_COUNTERPART = 0, 1, 2

@@ -42,6 +42,30 @@ class Source:
     others: EntityEvents | None = None
 
 
+EventColumns = tuple[
+    NDArray[np.int64],
+    NDArray[np.int16],
+    NDArray[np.int32],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int32],
+]
+
+
+def event_columns(events: EntityEvents) -> EventColumns:
+    """The events' columns that the compiled scan reads; plain arrays, also of mapped files."""
+    return (
+        np.asarray(events.time_us),
+        np.asarray(events.event_type),
+        np.asarray(events.counterpart),
+        np.asarray(events.units),
+        np.asarray(events.value_cents),
+        np.asarray(events.price_cents),
+        np.asarray(events.local_minute),
+    )
+
+
 def scan_tables(layout: ScanLayout, plan: FeaturePlan, source: Source) -> ScanTables:
     """The tables for one layout and one log."""
     types = layout.event_types

@@ -87,6 +87,10 @@ class SequenceReader:
         self._type_codes = np.array(codes, dtype=np.int64)
         self._item_codes = np.append(item_codes, 0)  # no item, -1, reads the last entry
 
+    def one_at_a_time(self, events: EntityEvents) -> OneSequence:
+        """For users that come one by one, each with its events in the first slots of these."""
+        return OneSequence(events, self._item_codes, self._type_codes, self._length)
+
     def read(
         self,
         users: NDArray[np.int64],
@@ -129,3 +133,50 @@ class SequenceReader:
             gaps[rows], money = np.log1p(sizes, out=sizes)
             np.multiply(amounts[rows], money, out=amounts[rows], casting="same_kind")
         return Sequences(items=items, types=types, gaps=gaps, amounts=amounts)
+
+
+class OneSequence:
+    """What `SequenceReader` reads, of one user; for one thread.
+
+    Args:
+        events: those of each user in turn stand in the first slots.
+        item_codes: the model's; the last entry is for no item.
+        type_codes: the model's.
+        length: L.
+    """
+
+    def __init__(
+        self,
+        events: EntityEvents,
+        item_codes: NDArray[np.int64],
+        type_codes: NDArray[np.int64],
+        length: int,
+    ) -> None:
+        self._length = length
+        self._start, self._end, self._cutoff = np.zeros((3, 1), dtype=np.int64)
+        self._codes = np.empty((2, 1, length), dtype=np.int64)
+        self._sizes = np.empty((2, 1, length))
+        self._signs = np.empty((1, length), dtype=np.float32)
+        self._arguments = (
+            *(self._start, self._end, self._cutoff),
+            *(np.asarray(events.time_us), np.asarray(events.event_type)),
+            *(np.asarray(events.counterpart), np.asarray(events.value_cents)),
+            *(item_codes, type_codes, *self._codes, self._sizes, self._signs),
+        )
+        self._gather = gather.looked_at(*self._arguments)
+
+    def read(self, end: int, cutoff_us: int) -> Sequences:
+        """The last events before a slot.
+
+        Args:
+            end: the first slot after the cutoff.
+            cutoff_us: when.
+        """
+        self._start[0] = max(0, end - self._length)
+        self._end[0], self._cutoff[0] = end, cutoff_us
+        self._gather(*self._arguments)
+        items, types = self._codes.copy()
+        gaps, money = np.log1p(self._sizes, out=self._sizes)
+        amounts = np.empty_like(self._signs)
+        np.multiply(self._signs, money, out=amounts, casting="same_kind")
+        return Sequences(items=items, types=types, gaps=gaps.astype(np.float32), amounts=amounts)

@@ -8,8 +8,9 @@ taken in one go and all logarithms in one call, so that a single row costs micro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,12 @@ class Transform:
         found = np.concatenate([*parts, given], axis=1, dtype=np.float32)
         return found.take(self._order, axis=1)
 
+    def one_at_a_time(self, totals_1Q: Floats, given: Floats) -> Callable[[], NDArray[np.float32]]:
+        """The same of one row whose numbers come in these arrays, again and again."""
+        if self._tables is None:
+            return lambda: self.read(totals_1Q, given)
+        return self._tables.one_at_a_time(totals_1Q, given)
+
 
 @dataclass(frozen=True)
 class _Tables:
@@ -102,16 +109,54 @@ class _Tables:
 
     def read(self, totals_RQ: Floats, given: Floats) -> NDArray[np.float32]:
         """See `Transform.read`."""
+        room = self._room(totals_RQ, given)
+        transform_kernel.arguments(*room.of_arguments)
+        np.log1p(room.sizes, out=room.sizes)
+        transform_kernel.features(*room.of_features)
+        return room.features
+
+    def one_at_a_time(self, totals_1Q: Floats, given: Floats) -> Callable[[], NDArray[np.float32]]:
+        """See `Transform.one_at_a_time`."""
+        room = self._room(totals_1Q, given)
+        arguments = transform_kernel.arguments.looked_at(*room.of_arguments)
+        features = transform_kernel.features.looked_at(*room.of_features)
+
+        def read() -> NDArray[np.float32]:
+            arguments(*room.of_arguments)
+            np.log1p(room.sizes, out=room.sizes)
+            features(*room.of_features)
+            return room.features.copy()
+
+        return read
+
+    def _room(self, totals_RQ: Floats, given: Floats) -> _Room:
         rows = len(totals_RQ)
         sizes = np.empty((rows, len(self.terms_L9)))
         is_negative = np.empty(sizes.shape, dtype=np.bool_)
-        transform_kernel.arguments(totals_RQ, self.terms_L9, self.numbers_L2, sizes, is_negative)
-        np.log1p(sizes, out=sizes)
         features = np.empty((rows, len(self.sources_F5)), dtype=np.float32)
-        transform_kernel.features(
-            totals_RQ, sizes, is_negative, given, self.sources_F5, self.bins_F, features
+        return _Room(
+            (totals_RQ, self.terms_L9, self.numbers_L2, sizes, is_negative),
+            (totals_RQ, sizes, is_negative, given, self.sources_F5, self.bins_F, features),
         )
-        return features
+
+
+class _Room(NamedTuple):
+    """What the two compiled functions take, see `transform_kernel`."""
+
+    of_arguments: tuple[Floats, Columns, Floats, Floats, NDArray[np.bool_]]
+    of_features: tuple[
+        Floats, Floats, NDArray[np.bool_], Floats, Columns, Floats, NDArray[np.float32]
+    ]
+
+    @property
+    def sizes(self) -> Floats:
+        """Arguments of logarithms, then these."""
+        return self.of_features[1]
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """What is found."""
+        return self.of_features[-1]
 
 
 def _tables(

@@ -86,6 +86,16 @@ def test_what_cannot_be_written_is_not_written_to(kernels: Any) -> None:
         kernels.divided(NUMBERS, 2, found, np.zeros(5, dtype=bool))
 
 
+def test_arrays_may_be_looked_at_once_for_many_calls(kernels: Any) -> None:
+    found, is_odd = np.zeros((1, 5)), np.zeros(5, dtype=bool)
+    divided = kernels.divided.looked_at(NUMBERS, 1, found, is_odd)
+    for divisor in (1, 2):
+        divided(NUMBERS, divisor, found, is_odd)
+        assert found.tolist() == [np.exp(NUMBERS // divisor).tolist()]
+    with pytest.raises(TypeError, match="takes as argument 0"):
+        kernels.divided.looked_at(found, 1, found, is_odd)
+
+
 @pytest.mark.parametrize("change", ["a constant", "the processor", "the signature"])
 def test_something_else_is_compiled_anew(
     kernels: Any, change: str, monkeypatch: pytest.MonkeyPatch

@@ -94,6 +94,42 @@ def test_a_few_are_read_and_many_are_mapped_and_all_are_the_same(
         assert found.rows[own].tolist() == made.rows[slots].tolist()
 
 
+@pytest.mark.parametrize("name", ["user_events", "item_events", "pair_events"])
+def test_one_at_a_time_is_read_into_the_same_room(folder: Path, name: str) -> None:
+    stored = getattr(EventLog.open(folder), name)
+    stored = stored.events if name == "pair_events" else stored
+    room = stored.one_at_a_time()
+    cutoff_us = int(np.median(stored.time_us))
+    for code in range(len(stored)):
+        start, stop = stored.offsets[code : code + 2].tolist()
+        end = room.fill(code, cutoff_us)
+        assert start + end == stored.position(np.array([code]), cutoff_us)[0]
+        for column in set(SLOT_COLUMNS) - {"rows"}:
+            found, expected = getattr(room.events, column), getattr(stored, column)[start:stop]
+            assert found.dtype == expected.dtype
+            assert found[: stop - start].tolist() == expected.tolist()
+
+
+def test_who_has_too_many_events_has_no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.events.entity_room.ROOM_EVENTS", 2)
+    events = EventLog.open(folder).user_events
+    room = events.one_at_a_time()
+    counts = np.diff(events.offsets).tolist()
+    assert max(counts) > 2
+    for code, count in enumerate(counts):
+        assert (room.fill(code, 0) is None) == (count > 2)
+
+
+@pytest.mark.parametrize("name", ["offsets", "time_us"])
+def test_a_shorter_file_is_noticed_with_one_at_a_time(folder: Path, name: str) -> None:
+    events = EventLog.open(folder).user_events
+    room, busiest = events.one_at_a_time(), int(np.diff(events.offsets).argmax())
+    with (folder / f"users.{name}.npy").open("r+b") as file:
+        file.truncate(130)
+    with pytest.raises(OSError, match="has become shorter"):
+        room.fill(busiest, 0)
+
+
 def test_a_file_that_has_become_shorter_is_noticed(folder: Path) -> None:
     events = EventLog.open(folder).user_events
     with (folder / "users.rows.npy").open("r+b") as file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from model.config import Config
 from model.events import EventLog, to_microseconds
+from model.events.storage import write_log
 from model.events.tail import LogWithTail
 from model.snapshots import Inputs, OnlineReader, Rows, SnapshotPlan, SnapshotReader
 from model.tasks import EntityKind, Occurs, PeakPeriod, Task
@@ -41,11 +44,15 @@ def split(seed: int, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def readers(
-    seed: int, share: float, *, use_compiler: bool
+    seed: int, share: float, *, use_compiler: bool, folder: Path | None = None
 ) -> tuple[OnlineReader, LogWithTail, SnapshotReader]:
+    """With a folder the old events are stored there."""
     old, new = split(seed, share)
     tables = random_tables(np.random.default_rng(0))
     base = EventLog.from_frames(old, *tables, time_zone=TIME_ZONE)
+    if folder is not None:
+        write_log(base, folder, ())
+        base = EventLog.open(folder)
     learned = SnapshotPlan.from_log(
         base, TASKS, Config(sequence_length=9), to_microseconds(LEARNED)
     )
@@ -125,6 +132,44 @@ def test_a_log_with_a_tail_reads_as_one_of_all_events(
 ) -> None:
     now_us = to_microseconds(NOW)
     assert_same(*readers(seed, share, use_compiler=use_compiler), now_us, kind)
+
+
+@pytest.mark.parametrize("use_compiler", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stored_log_reads_alike_however_many_are_asked_at_a_time(
+    kind: EntityKind, share: float, use_compiler: bool, tmp_path: Path
+) -> None:
+    read = readers(5, share, use_compiler=use_compiler, folder=tmp_path)
+    assert_same(*read, to_microseconds(NOW), kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_has_too_many_events_for_the_room_is_read_alike(
+    kind: EntityKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.events.entity_room.ROOM_EVENTS", 8)
+    read = readers(5, 0.02, use_compiler=True, folder=tmp_path)
+    assert_same(*read, to_microseconds(NOW), kind)
+
+
+def test_stamps_begin_again_before_they_run_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.snapshots.one_row_features._MOST_STAMPS", 3)
+    read = readers(5, 0.0, use_compiler=True, folder=tmp_path)
+    assert_same(*read, to_microseconds(NOW), "user")
+
+
+def test_what_was_read_stays_as_it_is_when_the_next_one_is_read(tmp_path: Path) -> None:
+    online, log, _ = readers(5, 0.0, use_compiler=True, folder=tmp_path)
+    first, second = (
+        Rows.of("user", np.array([code]), None, to_microseconds(NOW)) for code in (0, 1)
+    )
+    found = online.read(log, first)
+    before = {name: array.copy() for name, array in found.arrays.items()}
+    online.read(log, second)
+    assert all(same(array, before[name]) for name, array in found.arrays.items())
 
 
 @pytest.mark.parametrize("kind", KINDS)

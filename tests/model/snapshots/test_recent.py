@@ -34,6 +34,23 @@ def test_few_rows_and_many_read_the_same(
         assert together[name].tolist() == alone[name].tolist()
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_one_moment_is_read_as_many_are(is_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "COMPILED", is_compiled)
+    log = random_log(0)
+    met, _ = rows(len(log.items))
+    at_us = np.full(len(met), START_US + 70 * DAY)
+    counterparts = RecentCounterparts(log.item_events, RECENTS)
+    found, codes = counterparts.sums(met, at_us), met[met >= 0]
+    each = counterparts.all_numbers(codes, np.full(len(codes), at_us[0]))
+    for name in RECENTS:
+        own = counterparts.numbers(name, codes.astype(np.int64), np.full(len(codes), at_us[0]))
+        sums = np.zeros(len(met), dtype=np.int64)
+        np.add.at(sums, np.nonzero(met >= 0)[0], own)
+        assert found[name].tolist() == sums.tolist()
+        assert each[name].tolist() == own.tolist()
+
+
 def test_what_was_found_at_a_cutoff_is_kept_for_the_next_who_asks() -> None:
     log = random_log(0)
     met, _ = rows(len(log.items))
