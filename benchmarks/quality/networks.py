@@ -64,6 +64,7 @@ def served(ground: Ground, network: SSMTLNetwork) -> Nats:
             baselines,
             ground.prepared.scales,
             list(layout.tasks),
+            ground.prepared.came_true(ground.fold.validation),
         )
         least = least_amounts(ground.prepared.reader.choices, layout.tasks)
         parameters = Serving(layout, serving, baselines, Consistency(layout, least)).parameters(

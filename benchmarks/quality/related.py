@@ -70,7 +70,13 @@ def _consistent(ground: Ground, network: SSMTLNetwork, part: str) -> float:
     layout, baselines = kind.layout, prepared.baselines["user"]
     seen, rows = ground.validation["user"], ground.examples("user", part)
     serving = choose_serving(
-        layout, outputs_of(network, kind, seen), seen, baselines, prepared.scales, layout.tasks
+        layout,
+        outputs_of(network, kind, seen),
+        seen,
+        baselines,
+        prepared.scales,
+        layout.tasks,
+        prepared.came_true(ground.fold.validation),
     )
     least = least_amounts(prepared.reader.choices, layout.tasks)
     flat = outputs_of(network, kind, rows).marginals.numpy()

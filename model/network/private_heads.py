@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from model.distributions import Layout
 from model.network.some_tasks import SomeTasks
 
-SHARE = 0.4
+SHARE = 0.5
 """Of the private head in a task's parameters."""
 
 

@@ -11,7 +11,7 @@ from model.snapshots.label_table import LabelTable, Piece
 from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.least_amounts import least_amounts
 from model.snapshots.online import OnlineReader
-from model.snapshots.outlook import Outlook, OutlookColumns, learn_outlooks
+from model.snapshots.outlook import Outlook, OutlookColumns, came_true, learn_outlooks
 from model.snapshots.read_rows import ReadRows, Rows
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
@@ -40,6 +40,7 @@ __all__ = [
     "Snapshot",
     "SnapshotPlan",
     "SnapshotReader",
+    "came_true",
     "declared_features",
     "final_part",
     "folds",

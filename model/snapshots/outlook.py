@@ -153,22 +153,34 @@ def learn_outlooks(
     Returns:
         Per `outlook_key` what serves, and what training adds.
     """
-    expected: dict[str, Outlook] = {}
-    realised: dict[str, Outlook] = {}
+    ratios = _ratios(log, tasks, label_end_us)
+    expected = {key: own.expected() for key, own in ratios.items()}
+    return expected, {key: own.realised(label_end_us) for key, own in ratios.items()}
+
+
+def came_true(
+    log: EventLog, tasks: Sequence[Task], label_end_us: int, until_us: int
+) -> dict[str, Outlook]:
+    """What came true until a time after that of training's labels, as training counts it."""
+    ratios = _ratios(log, tasks, label_end_us)
+    return {key: own.realised(until_us) for key, own in ratios.items()}
+
+
+def _ratios(log: EventLog, tasks: Sequence[Task], label_end_us: int) -> dict[str, _Ratios]:
+    found: dict[str, _Ratios] = {}
     if not log.has_time:
-        return expected, realised
+        return found
     visits: dict[tuple[EntityKind, str | None], Floats] = {}
     for task in tasks:
         key = outlook_key(task)
-        if not key or key in expected:
+        if not key or key in found:
             continue
         who: EntityKind = "item" if task.entity == "item" else "user"
         asked = (who, task.target.event_type)
         if asked not in visits:
             visits[asked] = _visits(log, *asked)
-        ratios = _Ratios(visits[asked], log, task, label_end_us)
-        expected[key], realised[key] = ratios.expected(), ratios.realised()
-    return expected, realised
+        found[key] = _Ratios(visits[asked], log, task, label_end_us)
+    return found
 
 
 def _visits(log: EventLog, entity: EntityKind, event_type: str | None) -> Floats:
@@ -191,31 +203,33 @@ class _Ratios:
         visits: in days, ascending.
         log: says since when there is a past, and until when it is known.
         task: horizon and start.
-        label_end_us: training knows nothing of what comes later.
+        label_end_us: the mean of all days is made of what came true before.
     """
 
     def __init__(self, visits: Floats, log: EventLog, task: Task, label_end_us: int) -> None:
         self._visits = visits
         self._first = log.first_us / MICROSECONDS_PER_DAY
         self._last = log.last_us / MICROSECONDS_PER_DAY
-        self._label_end = label_end_us / MICROSECONDS_PER_DAY
         self._start, self._horizon = task.start_days, task.horizon_days
         self._days = np.arange(int(self._first), int(self._last) + YEAR_DAYS + 1, dtype=float)
-        true, noise = self._of(self._days, self._horizon)
-        is_known = self._days + self._start + self._horizon <= self._label_end
-        true[~is_known] = np.nan
-        self._true, self._noise = true, noise
+        self._ratio, self._noise = self._of(self._days, self._horizon)
+        true = self._true(label_end_us)
         self._mean = float(np.nanmean(true)) if (~np.isnan(true)).any() else 0.0
 
     def expected(self) -> Outlook:
         """By the same day of earlier years; 0 where there is none."""
         return self._outlook(self._expected_moves())
 
-    def realised(self) -> Outlook:
-        """What came true before `label_end_us`, else what is expected."""
+    def realised(self, until_us: int) -> Outlook:
+        """What came true before a time, else what is expected."""
         shrunk = SEASON_VARIANCE / (SEASON_VARIANCE + self._noise)
-        moves = (self._true - self._mean) * shrunk
+        moves = (self._true(until_us) - self._mean) * shrunk
         return self._outlook(np.where(np.isnan(moves), self._expected_moves(), moves))
+
+    def _true(self, until_us: int) -> Floats:
+        """The r that came true before a time, else NaN."""
+        end = self._days + self._start + self._horizon
+        return np.where(end <= until_us / MICROSECONDS_PER_DAY, self._ratio, np.nan)
 
     def _outlook(self, moves: Floats) -> Outlook:
         bounded = np.clip(moves, -BOUND, BOUND).round(4)

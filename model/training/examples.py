@@ -98,6 +98,11 @@ class Examples:
             moved.add_to(offsets, self.inputs.cutoffs_us[rows])
         return torch.from_numpy(offsets)
 
+    def moved_beyond(self, came_true: Mapping[str, Outlook]) -> Tensor:
+        """(R, columns) how much more came true than the outlooks had said."""
+        realised = replace(self, outlooks=came_true)
+        return realised.offsets_of(slice(None)) - self.offsets_of(slice(None))
+
     def take(self, rows: NDArray[np.integer]) -> Examples:
         """Some of the rows."""
         return Examples(

@@ -128,7 +128,7 @@ def _conclude(
     for entity in prepared.layouts:
         kind = network.kind(entity)
         seen = validation.get(entity)
-        result.serving.update(_chosen(network, prepared, entity, seen))
+        result.serving.update(_chosen(network, prepared, entity, fold.validation, seen))
         if seen is not None:
             result.edges.extend(edges_with_gain(network, kind, seen))
         if entity not in test or fold.test is None:
@@ -144,19 +144,30 @@ def _conclude(
 
 
 def _chosen(
-    network: SSMTLNetwork, prepared: Prepared, entity: EntityKind, seen: Examples | None
+    network: SSMTLNetwork,
+    prepared: Prepared,
+    entity: EntityKind,
+    part: FoldPart,
+    seen: Examples | None,
 ) -> dict[str, TaskServing]:
-    """How each declared task is served."""
+    """How each declared task is served, as the rows of the validation part say."""
     layout, baselines = prepared.layouts[entity], prepared.baselines[entity]
     if seen is None:
         declared = declared_tasks(layout)
         return choose_serving(layout, None, None, baselines, prepared.scales, declared)
     chosen: dict[str, TaskServing] = {}
-    kind = network.kind(entity)
+    kind, came_true = network.kind(entity), prepared.came_true(part)
     for some, outputs, examples in outputs_in_chunks(network, kind, seen):
         own = baselines.of_tasks(layout, some.layout)
-        declared = declared_tasks(some.layout)
-        found = choose_serving(some.layout, outputs, examples, own, prepared.scales, declared)
+        found = choose_serving(
+            some.layout,
+            outputs,
+            examples,
+            own,
+            prepared.scales,
+            declared_tasks(some.layout),
+            came_true,
+        )
         shares = evidence_shares(kind, some, outputs, examples, found, own)
         chosen |= {
             name: how.model_copy(update={"evidence": shares[name]}) for name, how in found.items()

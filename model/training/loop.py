@@ -35,7 +35,7 @@ from model.training.state import (
     unstacked,
 )
 
-AVERAGING = 0.98
+AVERAGING = 0.99
 WARM_UP_STEPS = 50
 JOINT_SPEED = 5.0
 """How much larger the joint heads' steps are: their messages are small and start at nothing."""

@@ -25,6 +25,7 @@ from model.snapshots import (
     Snapshot,
     SnapshotPlan,
     SnapshotReader,
+    came_true,
     learn_outlooks,
     plan_of,
     reader_of,
@@ -47,7 +48,8 @@ _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 class Prepared:
     """What stands before the first training step, for the entity kinds that have tasks.
 
-    `left_out` says of the tasks that stand for one of many values why some cannot be learned.
+    `left_out` says of the tasks that stand for one of many values why some cannot be learned;
+    training looked at no event after `label_end_us`.
     """
 
     plan: SnapshotPlan
@@ -61,6 +63,7 @@ class Prepared:
     climatology_nll: Mapping[EntityKind, Tensor]
     neighbours: Mapping[EntityKind, Neighbours]
     left_out: Mapping[str, str]
+    label_end_us: int
 
     def columns(self, entity: EntityKind) -> list[str]:
         """The names of the numeric inputs."""
@@ -77,6 +80,11 @@ class Prepared:
         return make_examples(
             snapshot, self.reader, layout, self.scales, self.seasonal, self.outlooks
         )
+
+    def came_true(self, part: FoldPart) -> dict[str, Outlook]:
+        """The outlooks as a later part's labels show them, per `outlook_key`."""
+        tasks = [task for layout in self.layouts.values() for task in layout.tasks]
+        return came_true(self.reader.log, tasks, self.label_end_us, part.label_end_us)
 
     def network(self, config: Config) -> SSMTLNetwork:
         """A new network that starts at the climatology, with edges between related tasks."""
@@ -191,6 +199,7 @@ def prepare(
             for entity, examples in training.items()
         },
         left_out=left_out,
+        label_end_us=part.label_end_us,
     )
 
 

@@ -22,6 +22,7 @@ from model.distributions import (
 )
 from model.events import MICROSECONDS_PER_DAY
 from model.network.likelihoods import negative_log_likelihood
+from model.snapshots import Outlook
 from model.tasks import Task
 from model.training.calibration import fit_calibration
 from model.training.examples import Examples
@@ -83,8 +84,12 @@ def choose_serving(
     baselines: Baselines,
     scales: Mapping[str, Scale],
     tasks: list[Task],
+    came_true: Mapping[str, Outlook] | None = None,
 ) -> dict[str, TaskServing]:
     """Calibrate the model and choose, per task, the source by its validation NLL.
+
+    With the outlooks that came true calibration knows what was the shop's doing, see
+    `fit_calibration`; the choice does not know it.
 
     A private head is served as it was learned: it is linear, and was fitted to nothing else.
 
@@ -105,7 +110,13 @@ def choose_serving(
     }
     if examples is None or outputs is None:
         return chosen
-    slope, shift = fit_calibration(layout, outputs.marginals, examples.labels, examples.weights)
+    slope, shift = fit_calibration(
+        layout,
+        outputs.marginals,
+        examples.labels,
+        examples.weights,
+        None if came_true is None else examples.moved_beyond(came_true),
+    )
     for task in tasks:
         columns = layout.columns_of(task.name)
         calibrated = chosen[task.name].model_copy(

@@ -10,7 +10,14 @@ import pytest
 
 from model.distributions import Layout
 from model.events import MICROSECONDS_PER_DAY, EventLog, to_microseconds
-from model.snapshots.outlook import BOUND, Outlook, OutlookColumns, learn_outlooks, outlook_key
+from model.snapshots.outlook import (
+    BOUND,
+    Outlook,
+    OutlookColumns,
+    came_true,
+    learn_outlooks,
+    outlook_key,
+)
 from model.tasks import Count, Occurs, PeakPeriod, Sum, Task, TimeTo
 
 FIRST = datetime(2021, 1, 1, tzinfo=UTC)
@@ -102,6 +109,20 @@ def test_training_knows_what_came_true_up_to_its_end(seasonal: EventLog) -> None
     assert at(realised, december) > 0.8
     for later in (end - timedelta(days=29), datetime(2022, 12, 1, tzinfo=UTC)):
         assert at(realised, later) == at(expected, later)
+
+
+def test_what_came_true_later_counts_as_in_training(seasonal: EventLog) -> None:
+    asked = task()
+    key = outlook_key(asked)
+    end_us = to_microseconds(datetime(2021, 12, 1, tzinfo=UTC))
+    until = datetime(2022, 2, 1, tzinfo=UTC)
+    expected, realised = (found[key] for found in learn_outlooks(seasonal, [asked], end_us))
+    later = came_true(seasonal, [asked], end_us, to_microseconds(until))[key]
+    summer, december = datetime(2021, 7, 1, tzinfo=UTC), datetime(2021, 12, 1, tzinfo=UTC)
+    assert at(later, summer) == at(realised, summer)
+    assert at(later, december) > 0.8 > at(realised, december)
+    unknown = until - timedelta(days=29)
+    assert at(later, unknown) == at(expected, unknown)
 
 
 def test_what_moves_are_chances_and_numbers_of_events() -> None:
