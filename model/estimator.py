@@ -41,8 +41,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
+import model.lazy_pandas as pd
 from model.checkpoints import Checkpoints, NoCheckpoints
 from model.config import Config, ProgressCallback, StopCallback
 from model.errors import NotEnoughData

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv, parquet
 from sqlalchemy.orm import Session, sessionmaker
 
+import model.lazy_compute as pc
 from app.db.engine import transaction
 from app.db.tables import Dataset
 from app.domain.answer_tables import SCHEMA, Told, answer_table

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
 from app.ingest.faults import InvalidUpload
 from app.ingest.text_buffers import trimmed
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
 from app.ingest.blocks import Block
 from app.ingest.cells import LARGEST_NUMBER, numbers_of, text_of
 from app.ingest.faults import BlockFaults, Rejection, shown

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from app.ingest.parts import PartFile
 from app.ingest.row_keys import NO_KEYS, Keys, text_keys
 

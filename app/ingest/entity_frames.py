@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import model.lazy_pandas as pd
 from app.ingest.attributes import UNDECLARED, split_name
 from app.ingest.cells import numbers_of
 from app.ingest.parts import PartFile

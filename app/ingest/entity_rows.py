@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+import model.lazy_compute as pc
 from app.ingest.attributes import NUMBER, kind_of, sources_of
 from app.ingest.blocks import Block, Upload
 from app.ingest.cells import text_of

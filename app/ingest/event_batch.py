@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
+import model.lazy_pandas as pd
 from app.ingest.duplicates import stored_events
 from app.ingest.event_rows import EventChecks
 from app.ingest.faults import Rejection

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
 from app.db.types import utc_now
 from app.ingest.blocks import Block, Upload
 from app.ingest.cells import text_of

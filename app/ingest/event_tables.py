@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+import model.lazy_compute as pc
 from app.ingest.attributes import CATEGORY, DROPPED, NUMBER, UNDECLARED, split_name
 from app.ingest.cells import numbers_of
 from app.ingest.event_rows import SCHEMA

@@ -12,8 +12,8 @@ from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+import model.lazy_compute as pc
 from app.ingest.attributes import NUMBER, UNDECLARED, kind_of, sources_of
 from app.ingest.blocks import Block, Upload
 from app.ingest.cells import numbers_of, text_of

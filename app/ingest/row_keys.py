@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from app.ingest.compiled_keys import MISSING, SIP_KEY, hash_texts, mix_into
 from app.ingest.text_buffers import TextBuffer
 from model.compiled import COMPILED

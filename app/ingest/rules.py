@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
 from app.ingest.blocks import Block
 from app.ingest.cells import numbers_of, text_of
 from app.ingest.checked import mask

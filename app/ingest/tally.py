@@ -8,8 +8,8 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+import model.lazy_compute as pc
 from app.ingest.column_tally import ColumnTally
 from app.ingest.duplicates import distinct, new_ids
 from app.ingest.parts import PartFile

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+import model.lazy_compute as pc
 
 _FIRST_PLAIN, _LAST_PLAIN = 0x21, 0x7E
 """ASCII characters that are no white space; any other byte may be part of some."""

@@ -11,11 +11,11 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
+import model.lazy_pandas as pd
 from app.ingest.cells import numbers_of, text_of
 from app.ingest.text_buffers import TextBuffer
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+import model.lazy_compute as pc
+import model.lazy_pandas as pd
 from model.errors import InvalidEvents
 from model.events.amounts import Amounts
 from model.events.entities import Entities

@@ -10,9 +10,9 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-import pandas as pd
 import pyarrow as pa
 
+import model.lazy_pandas as pd
 from model.errors import InvalidEvents
 from model.events.batches import log_of_tables
 from model.events.merging import merge

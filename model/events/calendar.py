@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from model.compiled import COMPILED, compiled
 
 _HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
 QUARTER_US = _HOUR_US // 4
 MINUTE_US = _HOUR_US // 60
+_WEEKDAY_OF_FIRST_DAY = 3
+"""1970 began on a Thursday; Monday is 0."""
 _FEW = 1 << 12
 """Fewer times than these are looked up by NumPy: it is not worth a compiler."""
 
@@ -31,23 +34,24 @@ def period_codes(time_us: NDArray[np.int64], period: str, time_zone: str) -> NDA
         period: a key of `PERIOD_LABELS`.
         time_zone: IANA name.
     """
-    local, inverse = _local_quarters(time_us, time_zone)
+    local_us = _by_quarters(time_us, time_zone)
+    days = local_us // _DAY_US
+    if period == "hour":
+        return local_us // _HOUR_US % 24
     if period == "month_of_year":
-        codes = local.month.to_numpy() - 1
-    elif period == "iso_week":
-        codes = local.isocalendar().week.to_numpy().astype(np.int64) - 1
-    elif period == "weekday":
-        codes = local.day_of_week.to_numpy()
-    else:
-        codes = local.hour.to_numpy()
-    return np.asarray(codes, dtype=np.int64)[inverse]
+        return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    weekday = (days + _WEEKDAY_OF_FIRST_DAY) % 7
+    if period == "weekday":
+        return weekday
+    # The year of an ISO week is that of its Thursday.
+    thursday = (days - weekday + 3).astype("datetime64[D]")
+    weeks: NDArray[np.int64] = (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7
+    return weeks
 
 
 def local_days(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
     """The shop's calendar day of each time, counted from 1970."""
-    local, inverse = _local_quarters(time_us, time_zone)
-    days = local.tz_localize(None).floor("D").astype("int64").to_numpy() // (24 * _HOUR_US)
-    return np.asarray(days, dtype=np.int64)[inverse]
+    return _by_quarters(time_us, time_zone) // _DAY_US
 
 
 def local_minutes(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int32]:
@@ -145,13 +149,14 @@ def _put_minutes(
             minutes[row] = (time_us[row] + offsets[quarter]) // MINUTE_US
 
 
-def _local_quarters(
-    time_us: NDArray[np.int64], time_zone: str
-) -> tuple[pd.DatetimeIndex, NDArray[np.int64]]:
+def _by_quarters(time_us: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
+    """What the shop's clocks show, of times in any order."""
+    if time_zone == "UTC":
+        return time_us
     # All offsets in use are whole quarter-hours, so one look-up per distinct one is exact.
     quarters, inverse = np.unique(time_us // QUARTER_US, return_inverse=True)
-    utc = pd.DatetimeIndex((quarters * QUARTER_US).astype("datetime64[us]"), tz="UTC")
-    return utc.tz_convert(time_zone), inverse
+    utc = quarters * QUARTER_US
+    return time_us + (_local_us(utc, time_zone) - utc)[inverse]
 
 
 def exposure_hours(start_us: int, end_us: int, period: str, time_zone: str) -> NDArray[np.float64]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from model.errors import InvalidEvents
 from model.events.id_search import IdSearch
 
@@ -32,9 +33,28 @@ class Entities:
         """The same as `codes` for a few ids at a time, without a hash table of all."""
         return self._search.codes(ids)
 
+    def id_of(self, code: int) -> str:
+        """The id that a code stands for."""
+        return str(self.ids[code])
+
+    def has(self, attribute: str) -> bool:
+        """Whether anything is known of this attribute."""
+        return attribute in self.attributes
+
+    def places_among(self, attribute: str, known: Sequence[str]) -> NDArray[np.int64]:
+        """(E,) which of these texts each one's attribute is, -1 for another one and for none."""
+        values = pd.Index(self.attributes[attribute].astype("str"))
+        found = pd.Index(list(known), dtype="str").get_indexer(values)
+        return found.astype(np.int64)
+
+    def numbers(self, attribute: str) -> NDArray[np.float64]:
+        """(E,) an attribute, NaN where it is no number."""
+        found = pd.to_numeric(self.attributes[attribute], errors="coerce")
+        return found.to_numpy(dtype=np.float64, na_value=np.nan)
+
     @cached_property
     def _search(self) -> IdSearch:
-        return IdSearch(self.ids)
+        return IdSearch(pa.array(self.ids, pa.large_string()))
 
     @classmethod
     def of(cls, name: str, seen: pd.Index, table: pd.DataFrame | None) -> Entities:

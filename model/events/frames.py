@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from model.errors import InvalidEvents
 
 MAX_TYPE_NAME = 200

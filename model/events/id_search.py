@@ -10,11 +10,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.compiled import COMPILED, compiled_as
+from model.events.arrow_memory import is_there, text_bytes
 
 Longs = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -27,18 +27,17 @@ class IdSearch:
     """Where ids stand.
 
     Args:
-        ids: in order, each once.
+        ids: texts in order, each once.
     """
 
-    def __init__(self, ids: pd.Index) -> None:
-        self._texts = pa.array(ids, pa.large_string())
-        self._offsets, self._data = _buffers(self._texts)
+    def __init__(self, ids: pa.Array) -> None:
+        self._texts = ids
+        self._offsets, self._data = text_bytes(ids)
 
     def codes(self, ids: Sequence[str]) -> Longs:
         """(R,) the places of these ids, -1 for one that is not there."""
         if COMPILED:
-            wanted = _single(ids[0]) if len(ids) == 1 else _buffers(_texts(ids))
-            return _places(self._offsets, self._data, *wanted)
+            return _places(self._offsets, self._data, *_side_by_side(ids))
         return np.array([self._place(one) for one in ids], dtype=np.int64)
 
     def _place(self, wanted: str) -> int:
@@ -51,26 +50,28 @@ class IdSearch:
         return text
 
 
-def _single(wanted: str) -> tuple[Longs, Bytes]:
-    """What `_buffers` gives for one id; without Arrow it takes a tenth of the time."""
-    raw = np.frombuffer(wanted.encode(errors="surrogatepass"), dtype=np.uint8)
-    return np.array([0, len(raw)], dtype=np.int64), raw
+def places_among(texts: pa.Array, known: Sequence[str]) -> Longs:
+    """(R,) which of the known texts, of which none is there twice, each text is; -1 for another.
+
+    It takes the compiler.
+    """
+    order = sorted(range(len(known)), key=known.__getitem__)
+    in_order = _side_by_side([known[place] for place in order])
+    place_of: Longs = np.array([*order, -1], dtype=np.int64)
+    found: Longs = place_of[_places(*in_order, *text_bytes(texts))]
+    return np.where(is_there(texts), found, -1) if texts.null_count else found
 
 
-def _texts(ids: Sequence[str]) -> pa.Array:
-    try:
-        return pa.array(ids, pa.large_string())
-    except UnicodeEncodeError:  # half a character, which no id has
-        return pa.array([one.encode(errors="surrogatepass") for one in ids], pa.large_binary())
-
-
-def _buffers(texts: pa.Array) -> tuple[Longs, Bytes]:
-    _, offsets, data = texts.buffers()
-    if not len(texts) or offsets is None:
-        return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-    bounds = np.frombuffer(offsets, dtype=np.int64)[texts.offset :][: len(texts) + 1]
-    raw = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
-    return bounds, raw
+def _side_by_side(texts: Sequence[str]) -> tuple[Longs, Bytes]:
+    """What `text_bytes` gives of some texts, half characters included; Arrow would need pandas."""
+    raw = "".join(texts).encode(errors="surrogatepass")
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    if len(raw) > sizes.sum():
+        encoded = (len(text.encode(errors="surrogatepass")) for text in texts)
+        sizes = np.fromiter(encoded, np.int64, len(texts))
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets, np.frombuffer(raw, dtype=np.uint8)
 
 
 @compiled_as(f"int64[::1]({_LONGS}, {_BYTES}, {_LONGS}, {_BYTES})")

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from model.errors import InvalidEvents
 from model.events.amounts import Amounts
 from model.events.calendar import local_minutes

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 
+import model.lazy_pandas as pd
 from model.errors import InvalidIndex
 from model.events.arrays import ArrayWriter
 from model.events.index import SLOT_COLUMNS, Codes, row_type

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from model.errors import InvalidIndex
 from model.events.batches import recoded
 from model.events.entities import Entities

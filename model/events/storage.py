@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+import model.lazy_pandas as pd
 from model.errors import InvalidIndex
 from model.events.arrays import ArrayWriter, OpenArrays, StoredArray
 from model.events.entities import Entities
@@ -33,11 +33,13 @@ from model.events.frames import EventColumn
 from model.events.index import SLOT_COLUMNS, Codes, EntityEvents, PairEvents
 from model.events.log import LOG_COLUMNS, EventLog
 from model.events.mapped_files import MAPPED_FILES
+from model.events.stored_entities import StoredEntities
 
 SCHEMA_VERSION = 1
 """Of the files, and of how they follow from the events."""
 
 HEAD = "head.json"
+_TABLES = ("ids", "attributes")
 
 FEW = 64
 """The events of so many entities are read, not mapped: a look at a page maps many around it."""
@@ -121,16 +123,12 @@ class StoredLog:
 
     def ids(self, name: str) -> pd.Index:
         """Of the `users` or the `items`."""
-        table = _read_table(self.folder / f"{name}.ids.arrow")
-        ids: pd.Index = pd.Index(table["id"].array, dtype="str")
-        return ids
+        return self.entities(name).ids
 
     def entities(self, name: str) -> Entities:
         """The `users` or the `items`."""
-        ids = self.ids(name)
-        attributes = _read_table(self.folder / f"{name}.attributes.arrow")
-        attributes.index = pd.RangeIndex(len(ids))
-        return Entities(ids=ids, attributes=attributes)
+        tables = (_read_table(self.folder / f"{name}.{what}.arrow") for what in _TABLES)
+        return StoredEntities(*tables)
 
     def open(self) -> EventLog:
         """The log; its columns and indices are read when they are looked at."""
@@ -266,7 +264,5 @@ def _check_size(path: Path, expected: int) -> None:
         )
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    pages = pa.py_buffer(MAPPED_FILES.map(path))
-    frame: pd.DataFrame = pa.ipc.open_file(pages).read_all().to_pandas()
-    return frame
+def _read_table(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.py_buffer(MAPPED_FILES.map(path))).read_all()

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+import model.lazy_pandas as pd
 from model.errors import InvalidEvents
 from model.events.batches import recoded
 from model.events.entities import Entities

@@ -46,7 +46,7 @@ class TailCodes:
     def id_of(self, code: int) -> str:
         """The id that this code stands for."""
         beyond = code - len(self._base)
-        return self._names[beyond] if beyond >= 0 else str(self._base.ids[code])
+        return self._names[beyond] if beyond >= 0 else self._base.id_of(code)
 
     def ranks(self, codes: Longs) -> Longs:
         """Numbers in the order of ids, -1 for nobody; codes of the tail are in no order."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+import model.lazy_pandas as pd
 from model.config import Config
 from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
 from model.snapshots.classes import Classes, learn_classes

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY, Entities, to_datetime
@@ -84,7 +83,6 @@ def _numbers(table: Entities | None, names: Sequence[str]) -> Floats:
     entities = 0 if table is None else len(table)
     numbers = np.full((entities + 1, len(names)), np.nan)
     for column, name in enumerate(names):
-        if table is not None and name in table.attributes:
-            given = pd.to_numeric(table.attributes[name], errors="coerce")
-            numbers[:-1, column] = given.to_numpy(dtype=np.float64, na_value=np.nan)
+        if table is not None and table.has(name):
+            numbers[:-1, column] = table.numbers(name)
     return np.where(np.isfinite(numbers), numbers, np.nan)

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from model.compiled import COMPILED
@@ -293,7 +292,6 @@ def _category_codes(table: Entities, plan: FeaturePlan) -> NDArray[np.int64]:
     """(entities, categorical attributes) codes; a value that the plan does not know is 0."""
     codes = np.full((len(table), len(plan.categories)), UNKNOWN, dtype=np.int64)
     for column, (name, known) in enumerate(plan.categories.items()):
-        if name in table.attributes:
-            values = table.attributes[name].astype("str")
-            codes[:, column] = pd.Index(known, dtype="str").get_indexer(pd.Index(values)) + 1
+        if table.has(name):
+            codes[:, column] = table.places_among(name, known) + 1
     return codes

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from model.events import MICROSECONDS_PER_DAY, Entities, EntityEvents, EventLog, period_codes
@@ -137,8 +136,6 @@ def _counterpart_codes(
         return np.full((1, 1), -1, dtype=np.int16)
     codes = np.full((len(attributes), max(1, len(table))), -1, dtype=np.int16)
     for row, name in enumerate(attributes):
-        if name in table.attributes:
-            values = pd.Index(table.attributes[name].astype("str"))
-            known = pd.Index(plan.affinities[name], dtype="str")
-            codes[row, : len(table)] = known.get_indexer(values)
+        if table.has(name):
+            codes[row, : len(table)] = table.places_among(name, plan.affinities[name])
     return codes

@@ -1,0 +1,2 @@
+from pandas import *  # noqa: F403 (all of it)
+from pandas import api as api
