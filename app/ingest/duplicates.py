@@ -17,6 +17,9 @@ from app.ingest.row_keys import NO_KEYS, Keys, text_keys
 RANGE_ROWS = 2**20
 """So many keys are compared at once; they are spread evenly."""
 _GROUPS = 64
+_LAST_BITS = 16
+_FEW = 1 << 12
+"""So many keys are looked for without putting all others in order."""
 
 
 def new_events(
@@ -133,14 +136,32 @@ def _is_stored(keys: Keys, parts: Sequence[PartFile], keyspace: _Range) -> NDArr
     return stored
 
 
+class _Alike:
+    """Finds keys that may be some of a few: of most keys the last bits say that they are not."""
+
+    def __init__(self, few: Keys) -> None:
+        self._is_last = np.zeros(1 << _LAST_BITS, dtype=bool)
+        self._is_last[self._last(few)] = True
+
+    def among(self, keys: Keys) -> Keys:
+        """Those of the keys, and some others."""
+        return keys[self._is_last[self._last(keys)]]
+
+    @staticmethod
+    def _last(keys: Keys) -> NDArray[np.uint16]:
+        return keys.astype(np.uint16)  # the bits that it has room for
+
+
 def stored_in(path: Path, keys: Keys, keyspace: _Range = _ALL) -> NDArray[np.bool_]:
     """Which of these keys, all of the range, the part in this file has."""
     wanted = np.sort(keys)
     stored = np.zeros(len(wanted), dtype=bool)
     if len(wanted) == 0:
         return stored
+    alike = _Alike(wanted) if len(wanted) <= _FEW else None
     for batch in _key_batches(path):
-        theirs = np.sort(batch[keyspace.has(batch)])  # in order the search is much faster
+        near = batch[keyspace.has(batch)] if alike is None else alike.among(batch)
+        theirs = np.sort(near)  # in order the search is much faster
         position = np.minimum(np.searchsorted(wanted, theirs), len(wanted) - 1)
         stored[position[wanted[position] == theirs]] = True
     found: NDArray[np.bool_] = stored[np.searchsorted(wanted, keys)]
