@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from io import BytesIO
@@ -178,7 +179,9 @@ def test_all_formats_say_the_same(service: Service, everybody: dict[str, Any]) -
         assert pd.Timestamp(document["cutoff_at"]) == row["cutoff_at"]
         assert pd.Timestamp(cells["cutoff_at"]) == row["cutoff_at"]
         for name in ("probability", "expected", "expected_days", "probability_any"):
-            assert document.get(name, pytest.approx(float("nan"), nan_ok=True)) == row[name]
+            # How many rows are worked out together moves the last bit.
+            expected = pytest.approx(document.get(name, math.nan), rel=1e-12, nan_ok=True)
+            assert row[name] == expected
         for level, value in document.get("quantiles", {}).items():
             assert value is None or row[f"quantile_{level}"] == pytest.approx(value)
             assert (value is None) == pd.isna(row[f"quantile_{level}"])
