@@ -9,6 +9,7 @@ import orjson
 
 from app.api.conditional_schemas import StatedRequest
 from app.api.predicting import head_of, invalid
+from app.api.prediction_formats import Encode
 from app.domain.conditional import Reasoned, Statement, answer_given
 from app.domain.predictions import Basis, Question, answers_of
 from app.domain.stored_predictions import Entity
@@ -46,6 +47,11 @@ def rows_given(basis: Basis, question: Question, statement: Statement) -> bytes:
         joints = b",".join(map(orjson.dumps, _joints(basis, question, found)))
         content += b',"joint":[' + joints + b"]"
     return content + b"}"
+
+
+def encoded_given(encode: Encode, basis: Basis, question: Question, statement: Statement) -> bytes:
+    """All predictions given what is stated, in another form, for a request that asks no more."""
+    return encode(basis, answer_given(basis, question, statement).predictions)
 
 
 def one_given(basis: Basis, question: Question, statement: Statement) -> bytes:

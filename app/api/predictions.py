@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 
-from app.api.conditional_answers import one_given, rows_given, statement_of
+from app.api.conditional_answers import encoded_given, one_given, rows_given, statement_of
 from app.api.dependencies import DatasetName, Predictors, TaskName
 from app.api.predicting import Predicting, entity_of
 from app.api.prediction_formats import ARROW, COLUMNS, PARQUET, ROWS, Encode, wire_format
@@ -113,7 +113,8 @@ async def predict(
 
     `Accept` chooses between an object for each answer (JSON), a list for each column
     (`application/vnd.ssmtl.columns+json`), and a table of all answers as an Arrow stream or
-    Parquet, whose columns are those of a download. Of what is stated there are objects only.
+    Parquet, whose columns are those of a download. `joint` and `explain` are answered by objects
+    alone.
     """
     return await answered(predicting, dataset, body, version, as_of, accept)
 
@@ -129,16 +130,15 @@ async def answered(
     """See `predict`."""
     media_type, encode = wire_format(accept)
     statement = statement_of(body)
-    if statement is not None and media_type != ROWS:
-        raise NotAcceptable(
-            f"`given`, `joint` and `explain` are answered as {ROWS}, not as {media_type}"
-        )
+    if statement is not None and media_type != ROWS and (statement.outcomes or statement.explain):
+        raise NotAcceptable(f"`joint` and `explain` are answered as {ROWS}, not as {media_type}")
     basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
     question = await predicting.in_batch(partial(question_of, body, basis))
     if statement is not None:
         await predicting.in_batch(lambda: check(question, statement, basis))
-        content = await _stated(predicting, basis, question, as_of, rows_given, statement)
-        return json_response(content)
+        tell = rows_given if media_type == ROWS else partial(encoded_given, encode)
+        content = await _stated(predicting, basis, question, as_of, tell, statement)
+        return Response(content, media_type=media_type)
     try:
         content = await predicting.in_batch(partial(_encoded, encode, basis, question))
     except NotFound:

@@ -21,18 +21,29 @@ BODY = {
     "items": ["i00001", "i00002"],
     "pairs": [{"user": "u00001", "item": "i00001"}],
 }
+GIVEN = {"buys_14d": True}
+GIVEN_BODY = {
+    **BODY,
+    "tasks": [task.name for task in TASKS if task.name not in GIVEN],
+    "given": GIVEN,
+}
 
 
-def asked(service: Service, accept: str) -> Any:
-    answer = service.client.post(URL, json=BODY, headers={"Accept": accept})
+def asked(service: Service, body: Any, accept: str) -> Any:
+    answer = service.client.post(URL, json=body, headers={"Accept": accept})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == accept
     return answer
 
 
+@pytest.fixture(params=[BODY, GIVEN_BODY], ids=["plain", "given"])
+def body(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
 @pytest.fixture
-def rows(service: Service) -> list[dict[str, Any]]:
-    return asked(service, ROWS).json()["predictions"]
+def rows(service: Service, body: Any) -> list[dict[str, Any]]:
+    return asked(service, body, ROWS).json()["predictions"]
 
 
 def row_of(document: dict[str, Any], row: int) -> dict[str, Any]:
@@ -56,9 +67,12 @@ def same(found: Any, expected: Any) -> bool:
     return str(found) == str(expected)
 
 
-def test_lists_say_what_objects_say(service: Service, rows: list[dict[str, Any]]) -> None:
-    documents = asked(service, COLUMNS).json()["predictions"]
-    assert [document["task"] for document in documents] == [task.name for task in TASKS]
+def test_lists_say_what_objects_say(
+    service: Service, body: Any, rows: list[dict[str, Any]]
+) -> None:
+    documents = asked(service, body, COLUMNS).json()["predictions"]
+    names = body.get("tasks", [task.name for task in TASKS])
+    assert [document["task"] for document in documents] == names
     unrolled = [
         row_of(document, row) for document in documents for row in range(len(document["point"]))
     ]
@@ -69,9 +83,9 @@ def test_lists_say_what_objects_say(service: Service, rows: list[dict[str, Any]]
 
 @pytest.mark.parametrize("accept", [ARROW, PARQUET])
 def test_tables_say_what_objects_say(
-    service: Service, rows: list[dict[str, Any]], accept: str
+    service: Service, body: Any, rows: list[dict[str, Any]], accept: str
 ) -> None:
-    content = asked(service, accept).content
+    content = asked(service, body, accept).content
     table = (
         pa.ipc.open_stream(content).read_all()
         if accept == ARROW
@@ -112,6 +126,17 @@ def test_an_unknown_form_is_refused(service: Service) -> None:
     answer = service.client.post(URL, json=BODY, headers={"Accept": "text/csv"})
     assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
     assert COLUMNS in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "stated", [{"explain": True}, {"joint": True, "outcomes": {"orders_14d": 1}}]
+)
+def test_reasons_and_joint_probabilities_are_objects_alone(
+    service: Service, stated: dict[str, Any]
+) -> None:
+    body = {**GIVEN_BODY, "tasks": ["spend_14d"], **stated}
+    answer = service.client.post(URL, json=body, headers={"Accept": ARROW})
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
 
 
 def test_an_unknown_entity_is_told_in_any_form(service: Service) -> None:
