@@ -177,5 +177,6 @@ def _applied(features_FBD: Tensor, run: _Run, weights_TPD: Tensor) -> Tensor:
         return output
     is_all = run.families == list(range(len(features_FBD)))
     features_TBD = features_FBD if is_all else features_FBD[run.families]
-    varied: Tensor = torch.einsum("tbd,tpd->btp", features_TBD, weights_TPD)
-    return varied.flatten(1)
+    # Exported as a product of matrices: ONNX Runtime takes a fifth longer for a row with `einsum`.
+    varied_TBP = features_TBD @ weights_TPD.transpose(1, 2)
+    return varied_TBP.transpose(0, 1).flatten(1)

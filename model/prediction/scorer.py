@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +13,7 @@ from model.artifact import Artifact
 from model.distributions import Consistency, Distribution, Layout, Serving, of_task
 from model.errors import InvalidArtifact
 from model.events import EventLog
+from model.prediction.one_row_forward import OneRowForward
 from model.snapshots import OutlookColumns, ReadRows, SeasonalNaive, declared_features
 from model.tasks import EntityKind
 
@@ -53,6 +55,7 @@ class Scorer:
         self._plan = description.plan
         self._session = _session(artifact.networks[kind], threads)
         self._wanted = [node.name for node in self._session.get_inputs()]
+        self._of_thread = threading.local()
 
     def network(self, read: ReadRows, log: EventLog) -> Floats:
         """(R, columns) what the network says, seasonal naive and outlook included."""
@@ -96,14 +99,25 @@ class Scorer:
         self, read: ReadRows, naive: dict[str, Floats], outputs: list[str]
     ) -> list[Floats]:
         """Some outputs of the network, the parameters first."""
-        arrays = read.arrays
-        feeds = {name: arrays[name] for name in self._wanted}
-        found: list[Floats] = self._session.run(outputs, feeds)
+        if len(read) == 1 and outputs == ["parameters"]:
+            found = [self._one_row(read.arrays)]
+        else:
+            arrays = read.arrays
+            found = self._session.run(outputs, {name: arrays[name] for name in self._wanted})
         for name, log_shares in naive.items():
             found[0][:, self.layout.columns_of(name)] += log_shares
         if self._outlook is not None:
             self._outlook.add_to(found[0], read.inputs.cutoffs_us)
         return found
+
+    @property
+    def _one_row(self) -> OneRowForward:
+        """This thread's."""
+        known: OneRowForward | None = getattr(self._of_thread, "forward", None)
+        if known is None:
+            known = OneRowForward(self._session, self.layout.columns)
+            self._of_thread.forward = known
+        return known
 
     def _naive(self, read: ReadRows, log: EventLog) -> dict[str, Floats]:
         """The seasonal naive forecast of each peak-period task."""
