@@ -9,7 +9,7 @@ signature runs without Numba (`model.kept_code`), where the system is one that i
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property, update_wrapper
+from functools import cached_property, update_wrapper
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ from threading import Lock
 from types import FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from model import kept_code
+from model import intrinsics, kept_code
 
 COMPILED = find_spec("numba") is not None
 """Whether functions marked with `compiled` are; if not, their callers take the NumPy path."""
@@ -95,92 +95,6 @@ def compile_all() -> None:
         _ = marked.machine_code
 
 
-def prefetch(entries: Any, place: Any) -> None:
-    """Have the processor fetch an entry of an array that will be read soon; places do not wrap.
-
-    Entries that are read in no order are waited for one after the other, unless they are asked for
-    some way ahead. Without a compiler it does nothing.
-    """
-
-
-@cache
-def _know_prefetch() -> None:
-    """Tell Numba what `prefetch` does in a compiled function."""
-    extending: Any = import_module("numba.extending")
-    types: Any = import_module("numba.types")
-    cgutils: Any = import_module("numba.core.cgutils")
-    ir: Any = import_module("llvmlite.ir")
-    byte_pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-
-    def lowered(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array_type = signature.args[0]
-        array = context.make_array(array_type)(context, builder, arguments[0])
-        entry = cgutils.get_item_pointer(context, builder, array_type, array, [arguments[1]])
-        does = ir.FunctionType(ir.VoidType(), [byte_pointer, flag, flag, flag])
-        instruction = cgutils.get_or_insert_function(builder.module, does, "llvm.prefetch.p0")
-        # To read it, to keep it as near as can be, and it is data.
-        flags = [ir.Constant(flag, number) for number in (0, 3, 1)]
-        builder.call(instruction, [builder.bitcast(entry, byte_pointer), *flags])
-        return context.get_dummy_value()
-
-    def fetched(_: Any, entries: Any, __: Any) -> Any:
-        return types.void(entries, types.intp), lowered
-
-    intrinsic = extending.intrinsic(fetched)
-
-    def in_machine_code(entries: Any, place: Any) -> None:
-        intrinsic(entries, place)
-
-    def for_any_types(entries: Any, place: Any) -> Any:  # noqa: ARG001 (named alike)
-        return in_machine_code
-
-    extending.overload(prefetch)(for_any_types)
-
-
-def read_at(file: Any, place: Any, size: Any, offset: Any) -> int:
-    """In a compiled function: `pread` of the C library.
-
-    Args:
-        file: the number of an open file.
-        place: address to read to.
-        size: bytes.
-        offset: in the file.
-
-    Returns:
-        How many bytes were read, less than nothing for an error.
-    """
-    raise NotImplementedError("only a compiled function reads to an address")
-
-
-@cache
-def _know_read_at() -> None:
-    """Tell Numba what `read_at` does in a compiled function."""
-    extending: Any = import_module("numba.extending")
-    types: Any = import_module("numba.types")
-    cgutils: Any = import_module("numba.core.cgutils")
-    ir: Any = import_module("llvmlite.ir")
-    byte_pointer, whole, long = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
-
-    def lowered(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        file, place, size, offset = arguments
-        does = ir.FunctionType(long, [whole, byte_pointer, long, long])
-        called = cgutils.get_or_insert_function(builder.module, does, "pread")
-        return builder.call(called, [file, builder.inttoptr(place, byte_pointer), size, offset])
-
-    def fetched(_: Any, file: Any, place: Any, size: Any, offset: Any) -> Any:  # noqa: ARG001
-        return types.int64(types.int32, types.int64, types.int64, types.int64), lowered
-
-    intrinsic = extending.intrinsic(fetched)
-
-    def in_machine_code(file: Any, place: Any, size: Any, offset: Any) -> Any:
-        return intrinsic(file, place, size, offset)
-
-    def for_any_types(file: Any, place: Any, size: Any, offset: Any) -> Any:  # noqa: ARG001
-        return in_machine_code
-
-    extending.overload(read_at)(for_any_types)
-
-
 def _with_signature(function: FunctionType, signature: str) -> Any:
     if not kept_code.can_keep():
         return _compiled_for(_dispatcher(function), signature)
@@ -188,8 +102,7 @@ def _with_signature(function: FunctionType, signature: str) -> Any:
     if kept is not None:
         return kept
     numba: Any = import_module("numba")
-    _know_prefetch()
-    _know_read_at()
+    intrinsics.tell_numba()
     caching: Any = import_module("numba.core.caching")
 
     class Kept(caching.NullCache):  # type: ignore[misc]
@@ -212,8 +125,7 @@ def _compiled_for(dispatcher: Any, signature: str) -> Any:
 def _dispatcher(function: Callable[..., Any]) -> Any:
     # By name: its types contradict what it does.
     numba: Any = import_module("numba")
-    _know_prefetch()
-    _know_read_at()
+    intrinsics.tell_numba()
     caching: Any = import_module("numba.core.caching")
 
     class InstalledLocator(caching.InTreeCacheLocator):  # type: ignore[misc]

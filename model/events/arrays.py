@@ -17,8 +17,9 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from model.compiled import COMPILED, compiled_as, read_at
+from model.compiled import COMPILED, compiled_as
 from model.events.mapped_files import MAPPED_FILES
+from model.intrinsics import read_at
 
 HEAD_BYTES = 128
 """What stands before the first entry."""

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.compiled import compiled_as, read_at
+from model.compiled import compiled_as
 from model.events.arrays import HEAD_BYTES, OpenArrays
 from model.events.index import SLOT_COLUMNS, EntityEvents
+from model.intrinsics import read_at
 
 ROOM_EVENTS = 4096
 """An entity with more events has no room."""

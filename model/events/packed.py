@@ -16,10 +16,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.compiled import COMPILED, compiled, prefetch
+from model.compiled import COMPILED, compiled
 from model.events.calendar import MINUTE_US, QUARTER_US, LocalClock
 from model.events.counting import rows_in_order
 from model.events.index import EntityEvents
+from model.intrinsics import prefetch
 
 WIDE_EVENT = np.dtype(
     [

@@ -127,7 +127,8 @@ def test_without_a_compiler_the_function_stays_as_it_is(
 
 
 PREFETCHING = """
-from model.compiled import compiled, prefetch
+from model.compiled import compiled
+from model.intrinsics import prefetch
 
 
 @compiled
