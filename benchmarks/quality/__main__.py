@@ -5,7 +5,7 @@ the baselines, on the same snapshots, scored on held-out time. On a simulated sh
 possible skill the model reaches. On outcomes that a known graph made: whether the reported one is
 it. Skill is 1 - NLL / NLL(climatology).
 
-    python -m benchmarks.quality [--data PARQUET] [--seeds N] [--threads N] [--json OUT]
+    python -m benchmarks.quality [--data PARQUET] [--parts PART ...] [--seeds N] [--json OUT]
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ from rich.console import Console
 from benchmarks.measuring import machine
 from benchmarks.quality import known_graph, simulated
 
+OF_THE_REAL_LOG = ("contest", "related", "few_labels", "many_tasks")
+PARTS = (*OF_THE_REAL_LOG, "known_graph", "simulated")
+
 
 def main() -> None:
     """Print the tables and write the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument(
         "--data", type=Path, help="Online Retail II as Parquet; left out: no contest"
+    )
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="all of them by default"
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -51,18 +57,24 @@ def main() -> None:
 
 
 def _parts(given: argparse.Namespace, console: Console) -> Iterator[Callable[[], dict[str, float]]]:
-    seeds = given.seeds
-    if given.data is not None:
+    seeds, shop = given.seeds, (given.users, given.items, given.days)
+    asked = [part for part in PARTS if part in given.parts]
+    if given.data is not None and set(asked) & set(OF_THE_REAL_LOG):
         # What it compares with is in the extra `bench`.
         from benchmarks.quality import boosting, few_labels, many_tasks, real, related
 
         boosting.use_threads(given.threads)
-        yield partial(real.measure, given.data, seeds, console)
-        yield partial(related.measure, given.data, seeds, console)
-        yield partial(few_labels.measure, given.data, seeds, console)
-        yield partial(many_tasks.measure, given.data, console)
-    yield partial(known_graph.measure, seeds, console)
-    yield partial(simulated.measure, given.users, given.items, given.days, seeds, console)
+        of_data = {
+            "contest": partial(real.measure, given.data, seeds, console),
+            "related": partial(related.measure, given.data, seeds, console),
+            "few_labels": partial(few_labels.measure, given.data, seeds, console),
+            "many_tasks": partial(many_tasks.measure, given.data, console),
+        }
+        yield from (of_data[part] for part in asked if part in of_data)
+    if "known_graph" in asked:
+        yield partial(known_graph.measure, seeds, console)
+    if "simulated" in asked:
+        yield partial(simulated.measure, *shop, seeds, console)
 
 
 if __name__ == "__main__":
