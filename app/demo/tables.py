@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 _STRONGEST_EDGES = 8
-_BASELINES = ("recency_frequency", "seasonal_naive")
+_BASELINES = ("recency_frequency", "seasonal_naive", "personal_frequency")
 _SHOWN_METRICS = {
     "occurs": (("AUROC", "auroc"),),
     "count": (("MAE", "mean_absolute_error"),),

@@ -32,7 +32,7 @@ from model.config import Config
 from model.distributions import Baselines, JointCorrection, Layout, TaskServing
 from model.errors import InvalidArtifact
 from model.evaluation import FeatureSummary, Report, TaskGraph
-from model.snapshots import Outlook, SeasonalNaive, SnapshotPlan
+from model.snapshots import Forecast, Outlook, PersonalFrequency, SeasonalNaive, SnapshotPlan
 from model.tasks import EntityKind, Task
 
 FORMAT_VERSION = 3
@@ -66,6 +66,7 @@ class Description(BaseModel):
     tasks: dict[EntityKind, tuple[Task, ...]]
     serving: dict[str, TaskServing]
     seasonal: dict[str, SeasonalNaive]
+    personal: dict[str, PersonalFrequency] = {}
     outlooks: dict[str, Outlook]
     report: Report
     task_graph: TaskGraph
@@ -73,6 +74,11 @@ class Description(BaseModel):
     implied: tuple[tuple[str, str], ...] = ()
     export_errors: dict[EntityKind, ExportError] = {}
     feature_summaries: dict[EntityKind, dict[str, FeatureSummary]] = {}
+
+    @property
+    def forecasts(self) -> dict[str, Forecast]:
+        """What is added to the network's output, per task."""
+        return {**self.seasonal, **self.personal}
 
 
 class _File(BaseModel):

@@ -16,9 +16,23 @@ from model.distributions.scale import Scale
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Source = Literal["model", "private_head", "recency_frequency", "seasonal_naive", "climatology"]
+Source = Literal[
+    "model",
+    "private_head",
+    "recency_frequency",
+    "seasonal_naive",
+    "personal_frequency",
+    "climatology",
+]
 """`model` shares all it knows with the other tasks, a `private_head` nothing."""
-BASELINE_SOURCES: tuple[Source, ...] = ("climatology", "recency_frequency", "seasonal_naive")
+BASELINE_SOURCES: tuple[Source, ...] = (
+    "climatology",
+    "recency_frequency",
+    "seasonal_naive",
+    "personal_frequency",
+)
+_FORECAST_OF: Mapping[Source, str] = {"seasonal_naive": "peak_period", "personal_frequency": "next"}
+"""The kind of the tasks that each forecast is made for."""
 
 
 class TaskServing(BaseModel):
@@ -99,9 +113,9 @@ class Serving:
                     average.extend(range(columns.start, columns.stop))
                 case "recency_frequency":
                     linear.append((position, columns))
-                case "seasonal_naive" if task.target.kind != "peak_period":
-                    raise ValueError(f"seasonal_naive is no baseline of task {task.name!r}")
-                case "seasonal_naive":
+                case "seasonal_naive" | "personal_frequency" as source:
+                    if task.target.kind != _FORECAST_OF[source]:
+                        raise ValueError(f"{source} is no baseline of task {task.name!r}")
                     self._naive.append((task.name, columns))
         self._average = np.array(average, dtype=np.int64)
         self._linear = LinearTasks(baselines, linear)
@@ -112,8 +126,8 @@ class Serving:
         """The flat parameters that are served; who is cold has the climatology's.
 
         Args:
-            network: (R, columns) the network's output, seasonal naive included.
-            naive: (R, periods) log shares per peak-period task.
+            network: (R, columns) the network's output, forecasts included.
+            naive: (R, parameters) log shares per task that has a forecast.
             numbers: (R, numeric features)
             is_cold: (R,)
 
@@ -144,6 +158,6 @@ def baseline_parameters(
         return np.repeat(baselines.climatology[None, columns], len(numbers), axis=0)
     if source == "recency_frequency":
         return baselines.recency_frequency(numbers, position, columns)
-    if source == "seasonal_naive" and naive is not None:
+    if source in _FORECAST_OF and naive is not None:
         return naive
     raise ValueError(f"{source} is no baseline of this task")

@@ -14,7 +14,7 @@ from model.distributions import Consistency, Distribution, Layout, Serving, of_t
 from model.errors import InvalidArtifact
 from model.events import EventLog
 from model.prediction.one_row_forward import OneRowForward
-from model.snapshots import OutlookColumns, ReadRows, SeasonalNaive, declared_features
+from model.snapshots import Forecast, OutlookColumns, ReadRows, declared_features
 from model.tasks import EntityKind
 
 Floats = NDArray[np.float32]
@@ -46,10 +46,9 @@ class Scorer:
         self._serving = Serving(
             self.layout, description.serving, artifact.baselines[kind], self.consistency
         )
-        self._seasonal = {
-            task.name: description.seasonal[task.name]
-            for task in self.layout.tasks
-            if task.name in description.seasonal
+        forecasts = description.forecasts
+        self._forecasts = {
+            task.name: forecasts[task.name] for task in self.layout.tasks if task.name in forecasts
         }
         self._outlook = OutlookColumns.of(self.layout, description.outlooks)
         self._plan = description.plan
@@ -58,7 +57,7 @@ class Scorer:
         self._of_thread = threading.local()
 
     def network(self, read: ReadRows, log: EventLog) -> Floats:
-        """(R, columns) what the network says, seasonal naive and outlook included."""
+        """(R, columns) what the network says, forecasts and outlook included."""
         return self._network(read, self._naive(read, log))
 
     def served(self, network: Floats, read: ReadRows, log: EventLog) -> Floats:
@@ -120,10 +119,10 @@ class Scorer:
         return known
 
     def _naive(self, read: ReadRows, log: EventLog) -> dict[str, Floats]:
-        """The seasonal naive forecast of each peak-period task."""
-        return {name: self._forecast(naive, read, log) for name, naive in self._seasonal.items()}
+        """The forecast of each task that has one."""
+        return {name: self._forecast(naive, read, log) for name, naive in self._forecasts.items()}
 
-    def _forecast(self, naive: SeasonalNaive, read: ReadRows, log: EventLog) -> Floats:
+    def _forecast(self, naive: Forecast, read: ReadRows, log: EventLog) -> Floats:
         return naive.log_shares(read.inputs, self._columns, log)
 
     @cached_property

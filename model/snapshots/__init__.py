@@ -5,6 +5,7 @@ from model.snapshots.cutoffs import final_part, folds, watermark_us
 from model.snapshots.declarations import declared_features
 from model.snapshots.features import SnapshotPlan
 from model.snapshots.fold_parts import Fold, FoldPart
+from model.snapshots.forecasts import Forecast
 from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.label_table import LabelTable, Piece
@@ -12,6 +13,7 @@ from model.snapshots.labels import Label, PeriodLabels
 from model.snapshots.least_amounts import least_amounts
 from model.snapshots.online import OnlineReader
 from model.snapshots.outlook import Outlook, OutlookColumns, came_true, learn_outlooks
+from model.snapshots.personal_frequency import PersonalFrequency, has_personal_frequency
 from model.snapshots.read_rows import ReadRows, Rows
 from model.snapshots.reader import SnapshotReader
 from model.snapshots.seasonal_naive import SeasonalNaive, shop_shares
@@ -24,6 +26,7 @@ __all__ = [
     "Feature",
     "Fold",
     "FoldPart",
+    "Forecast",
     "Inputs",
     "Label",
     "LabelTable",
@@ -31,6 +34,7 @@ __all__ = [
     "Outlook",
     "OutlookColumns",
     "PeriodLabels",
+    "PersonalFrequency",
     "Piece",
     "ReadRows",
     "Rows",
@@ -44,6 +48,7 @@ __all__ = [
     "declared_features",
     "final_part",
     "folds",
+    "has_personal_frequency",
     "learn_outlooks",
     "least_amounts",
     "plan_of",

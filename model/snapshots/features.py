@@ -6,7 +6,7 @@ model: the same plan and code give the features of training and of serving.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from model.config import Config
 from model.events import MICROSECONDS_PER_DAY, Entities, EventLog
 from model.snapshots.classes import Classes, learn_classes
 from model.snapshots.column_statistics import Statistic
+from model.snapshots.personal_frequency import asked_affinities
 from model.snapshots.seasons import Season
 from model.tasks import EntityKind, PeakPeriod, PeriodName, Task
 
@@ -28,7 +29,7 @@ MIN_CATEGORY_ROWS = 5
 MIN_ITEM_EVENTS = 5
 MAX_AFFINITIES = 1
 MAX_AFFINITY_VALUES = 5
-"""More shares than these make the model worse, see docs/log.md."""
+"""Of an attribute that no task asks for: more shares make the model worse, see docs/log.md."""
 UNKNOWN = 0
 """The code of a category or item that the model has not met."""
 
@@ -40,8 +41,8 @@ class FeaturePlan(BaseModel):
     0 is unknown or missing. `event_types` has the most frequent first, `valued_types` and
     `quantity_types` are those of them that come with money and with other quantities than 1.
     `own_periods` are the cycles whose shares of the entity's past are features, `affinities` the
-    most frequent values of the counterparts' attributes, whose shares are. `only` names the
-    features that are read; None is all of them.
+    values of the counterparts' attributes whose shares are: the most frequent ones, and those that
+    a task asks for. `only` names the features that are read; None is all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,7 +71,12 @@ class FeaturePlan(BaseModel):
 
     @classmethod
     def from_log(
-        cls, log: EventLog, entity: EntityKind, tasks: Iterable[Task], history_days: float
+        cls,
+        log: EventLog,
+        entity: EntityKind,
+        tasks: Iterable[Task],
+        history_days: float,
+        affinities: Mapping[str, tuple[str, ...]],
     ) -> FeaturePlan:
         """Choose the features that the log can fill.
 
@@ -79,6 +85,7 @@ class FeaturePlan(BaseModel):
             entity: user or item.
             tasks: their peak periods become seasons.
             history_days: from the log's start to the last training cutoff.
+            affinities: values of the counterparts' attributes that tasks need.
         """
         counts = np.bincount(log.event_type, minlength=len(log.event_types))
         frequent = np.argsort(-counts, kind="stable")[:MAX_EVENT_TYPES]
@@ -108,7 +115,7 @@ class FeaturePlan(BaseModel):
             valued_types=_types_where(log, types, log.value_cents != 0),
             quantity_types=_types_where(log, types, log.units != 1),
             own_periods=_own_periods(history_days),
-            affinities=_affinities(others),
+            affinities={**_affinities(others), **affinities},
         )
 
 
@@ -147,12 +154,14 @@ class SnapshotPlan(BaseModel):
         counts = np.bincount(known.item[known.item >= 0], minlength=len(log.items))
         frequent = np.argsort(-counts, kind="stable")[: config.item_vocabulary]
         frequent = np.sort(frequent[counts[frequent] >= MIN_ITEM_EVENTS])
+        classes = learn_classes(known, tasks)
+        met = asked_affinities(tasks, classes)
         return cls(
-            users=FeaturePlan.from_log(known, "user", tasks, history_days),
-            items=FeaturePlan.from_log(known, "item", tasks, history_days),
+            users=FeaturePlan.from_log(known, "user", tasks, history_days, met),
+            items=FeaturePlan.from_log(known, "item", tasks, history_days, {}),
             item_ids=tuple(map(str, log.items.ids[frequent])),
             sequence_length=config.sequence_length,
-            classes=learn_classes(known, tasks),
+            classes=classes,
         )
 
     def for_entity(self, entity: EntityKind) -> tuple[FeaturePlan, ...]:

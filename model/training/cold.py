@@ -37,7 +37,7 @@ def cold_reports(
         prepared.reader,
         layout,
         prepared.scales,
-        prepared.seasonal,
+        prepared.forecasts,
         prepared.outlooks,
     )
     counts = np.ones((1, len(examples)), dtype=np.float32)  # no intervals are told of these rows

@@ -15,12 +15,12 @@ from model.distributions import Group, Layout, Scale
 from model.evaluation.learned_units import in_learned_units
 from model.network import Batch, SomeTasks
 from model.snapshots import (
+    Forecast,
     Inputs,
     LabelTable,
     Outlook,
     OutlookColumns,
     Piece,
-    SeasonalNaive,
     Snapshot,
     SnapshotReader,
 )
@@ -38,7 +38,7 @@ class Examples:
         layout: the tasks.
         compact: their labels, per group of the layout.
         weights: (R,) mean 1.
-        naive: (R, periods) log shares per peak-period task.
+        naive: (R, parameters) log shares per task that has a forecast.
         outlooks: per `outlook_key`, what the shop expects, or in training what came true.
     """
 
@@ -81,8 +81,8 @@ class Examples:
     ) -> Tensor:
         """(B, columns) what is added to the network's output for some rows and tasks.
 
-        It is the seasonal naive forecast of peak-period tasks, so that the network learns what is
-        beyond it, and the outlook; else 0.
+        It is the forecast of the tasks that have one, so that the network learns what is beyond it,
+        and the outlook; else 0.
         """
         layout = self.layout if some is None else some.layout
         size = len(np.arange(len(self))[rows])
@@ -146,15 +146,15 @@ def make_examples(
     reader: SnapshotReader,
     layout: Layout,
     scales: Mapping[str, Scale],
-    seasonal: Mapping[str, SeasonalNaive],
+    forecasts: Mapping[str, Forecast],
     outlooks: Mapping[str, Outlook],
 ) -> Examples:
     """The snapshot's rows with their labels as the likelihoods take them."""
     columns = [feature.name for feature in reader.features(snapshot.entity)]
     naive = {
-        task.name: seasonal[task.name].log_shares(snapshot.inputs, columns, reader.log)
+        task.name: forecasts[task.name].log_shares(snapshot.inputs, columns, reader.log)
         for task in layout.tasks
-        if task.name in seasonal
+        if task.name in forecasts
     }
     return Examples(
         inputs=snapshot.inputs,

@@ -15,13 +15,12 @@ from model.distributions import Baselines, Layout, Scale
 from model.errors import NotEnoughData
 from model.events import EventLog
 from model.network import KindShape, Neighbours, SomeTasks, SSMTLNetwork
-from model.network.likelihoods import negative_log_likelihood, nll_of_all
+from model.network.likelihoods import nll_of_all
 from model.snapshots import (
     FoldPart,
+    Forecast,
     Outlook,
     PeriodLabels,
-    Season,
-    SeasonalNaive,
     Snapshot,
     SnapshotPlan,
     SnapshotReader,
@@ -29,19 +28,18 @@ from model.snapshots import (
     learn_outlooks,
     plan_of,
     reader_of,
-    shop_shares,
     take_snapshot,
 )
-from model.tasks import EntityKind, PeakPeriod, Task
+from model.tasks import EntityKind, Task
 from model.training.baselines import fit_baselines
-from model.training.examples import Examples, group_labels, make_examples
+from model.training.examples import Examples, make_examples
+from model.training.forecasts import fit_forecast
 from model.training.graph import related_tasks
 from model.training.learnable import sometimes_happens, split_learnable
 from model.training.scoring import CHUNK_TASKS, mean_nll
 from model.training.self_supervision import is_self_supervised, self_supervised_tasks
 
 ENTITY_KINDS: tuple[EntityKind, ...] = ("user", "item", "pair")
-_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Prepared:
     reader: SnapshotReader
     layouts: Mapping[EntityKind, Layout]
     scales: Mapping[str, Scale]
-    seasonal: Mapping[str, SeasonalNaive]
+    forecasts: Mapping[str, Forecast]
     outlooks: Mapping[str, Outlook]
     training: Mapping[EntityKind, Examples]
     baselines: Mapping[EntityKind, Baselines]
@@ -78,7 +76,7 @@ class Prepared:
         if snapshot is None:
             return None
         return make_examples(
-            snapshot, self.reader, layout, self.scales, self.seasonal, self.outlooks
+            snapshot, self.reader, layout, self.scales, self.forecasts, self.outlooks
         )
 
     def came_true(self, part: FoldPart) -> dict[str, Outlook]:
@@ -108,7 +106,7 @@ class Prepared:
             kind = network.kind(entity)
             kind.numeric.fit_scaling(torch.from_numpy(examples.inputs.numbers))
             network.connect(entity, self.neighbours[entity])
-            # The seasonal naive forecast is added to the output: its bias starts at zero.
+            # A forecast is added to the output: its bias starts at zero.
             start = torch.from_numpy(self.baselines[entity].climatology)
             is_offset = torch.zeros(kind.layout.columns, dtype=torch.bool)
             for name in examples.naive:
@@ -163,16 +161,16 @@ def prepare(
     if not layouts:
         raise NotEnoughData(f"no task can be learned: {next(iter(left_out.values()))}")
     scales = _scales(snapshots, layouts)
-    seasonal = {
-        task.name: _fit_seasonal(reader, snapshots[entity], layout, task, part)
+    forecasts = {
+        task.name: forecast
         for entity, layout in layouts.items()
         for task in layout.tasks
-        if isinstance(task.target, PeakPeriod)
+        if (forecast := fit_forecast(reader, snapshots[entity], layout, task, part))
     }
     every = [task for layout in layouts.values() for task in layout.tasks]
     outlooks, realised = learn_outlooks(log, every, part.label_end_us)
     training = {
-        entity: make_examples(snapshot, reader, layouts[entity], scales, seasonal, realised)
+        entity: make_examples(snapshot, reader, layouts[entity], scales, forecasts, realised)
         for entity, snapshot in snapshots.items()
     }
     baselines = {
@@ -186,7 +184,7 @@ def prepare(
         reader=reader,
         layouts=layouts,
         scales=scales,
-        seasonal=seasonal,
+        forecasts=forecasts,
         outlooks=outlooks,
         training=training,
         baselines=baselines,
@@ -225,30 +223,6 @@ def _scale(values: NDArray[np.float64], smallest: float) -> Scale:
     if len(values) < 2:
         return Scale()
     return Scale(location=float(np.mean(values)), scale=max(float(np.std(values)), smallest))
-
-
-def _fit_seasonal(
-    reader: SnapshotReader, snapshot: Snapshot, layout: Layout, task: Task, part: FoldPart
-) -> SeasonalNaive:
-    """The seasonal naive forecast with the strength that makes the training labels most likely."""
-    assert isinstance(task.target, PeakPeriod)
-    season = Season.of_target(task.target)
-    sold = reader.choices_of(task.entity).places(task.target.event_type, task.target.where)
-    shares = shop_shares(reader.history(task.entity), sold, season, part.label_end_us)
-    columns = [feature.name for feature in reader.features(task.entity)]
-    (group,) = layout.part([layout.position(task.name)]).groups
-    labels = group_labels(snapshot, group, {}).dense(np.arange(len(snapshot)))
-    candidates = [
-        SeasonalNaive(season=season, shop_shares=tuple(shares.tolist()), strength=strength)
-        for strength in _STRENGTHS
-    ]
-
-    def loss(candidate: SeasonalNaive) -> float:
-        log_shares = candidate.log_shares(snapshot.inputs, columns, reader.log)
-        nll = negative_log_likelihood("periods", torch.from_numpy(log_shares)[:, None], labels)
-        return float(nll.nanmean())
-
-    return min(candidates, key=loss)
 
 
 def _climatology_nll(examples: Examples, layout: Layout, baselines: Baselines) -> Tensor:

@@ -22,7 +22,7 @@ from model.distributions import (
 )
 from model.events import MICROSECONDS_PER_DAY
 from model.network.likelihoods import negative_log_likelihood
-from model.snapshots import Outlook
+from model.snapshots import Outlook, has_personal_frequency
 from model.tasks import Task
 from model.training.calibration import fit_calibration
 from model.training.examples import Examples
@@ -33,6 +33,8 @@ def baselines_of(task: Task) -> tuple[Source, ...]:
     """What can answer a task without having learned from its features, the simplest first."""
     if task.target.kind == "peak_period":
         return ("climatology", "seasonal_naive")
+    if has_personal_frequency(task):
+        return ("climatology", "recency_frequency", "personal_frequency")
     return ("climatology", "recency_frequency")
 
 

@@ -121,7 +121,7 @@ def test_nothing_after_the_part_is_learnt(
     )
     assert before.plan == after.plan
     assert before.scales == after.scales
-    assert before.seasonal == after.seasonal
+    assert before.forecasts == after.forecasts
     for entity, baselines in before.baselines.items():
         assert np.array_equal(baselines.climatology, after.baselines[entity].climatology)
         assert np.array_equal(baselines.weights, after.baselines[entity].weights)
