@@ -10,6 +10,7 @@ log odds of the next one's class are
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,12 +58,15 @@ class PersonalFrequency(BaseModel):
             returns: (R, classes) log shares
         """
         logits = self.weight * log_own_shares(self.attribute, self.classes, inputs, columns)
-        logits += np.array(self.biases)
-        logits -= logits.max(axis=1, keepdims=True)
-        log_shares: NDArray[np.float32] = (
-            logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        ).astype(np.float32)
+        logits += self._biases
+        # They are small: neither exp nor log leaves its range.
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        log_shares: NDArray[np.float32] = logits.astype(np.float32)
         return log_shares
+
+    @cached_property
+    def _biases(self) -> NDArray[np.float64]:
+        return np.array(self.biases)
 
 
 def has_personal_frequency(task: Task) -> bool:
@@ -97,11 +101,24 @@ def log_own_shares(
     attribute: str, classes: Sequence[str], inputs: Inputs, columns: Sequence[str]
 ) -> NDArray[np.float64]:
     """(R, classes) log shares of the user's year; of a class without a feature the log of 1 / K."""
-    nothing = np.log(1 / max(len(classes), 1))
-    logs = np.full((len(inputs), len(classes)), nothing)
-    for place, name in enumerate(classes):
-        column = f"share_of_{attribute}_{name}"
-        if column in columns:
-            own = np.log(inputs.numbers[:, columns.index(column)].astype(np.float64))
-            logs[:, place] = np.nan_to_num(own, nan=nothing)
-    return logs
+    known, own = _places(attribute, tuple(classes), tuple(columns))
+    logs = np.log(inputs.numbers[:, own], dtype=np.float64)
+    average = -np.log(max(len(classes), 1))
+    logs[np.isnan(logs)] = average
+    if len(known) == len(classes):
+        return logs
+    every = np.full((len(inputs), len(classes)), average)
+    every[:, known] = logs
+    return every
+
+
+@lru_cache(maxsize=256)
+def _places(
+    attribute: str, classes: tuple[str, ...], columns: tuple[str, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The classes that have a feature, and which feature."""
+    place = {name: number for number, name in enumerate(columns)}
+    names = [f"share_of_{attribute}_{name}" for name in classes]
+    known = [number for number, name in enumerate(names) if name in place]
+    own = [place[names[number]] for number in known]
+    return np.array(known, dtype=np.int64), np.array(own, dtype=np.int64)
