@@ -62,9 +62,11 @@ def serve(
         host=settings.host,
         port=settings.port,
         log_config=None,
+        ws="none",  # nobody asks for one, and its packages take as long to import as a few queries
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
     )
     listening = config.bind_socket()  # a port that is taken ends us before a job is begun
+    app.state.warming.start()  # beside all that the server does before it begins
     with _embedded_worker(settings, stopping, handlers):
         _Server(config, stopping).run(sockets=[listening])
 

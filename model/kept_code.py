@@ -126,6 +126,11 @@ def _name(function: FunctionType, signature: str) -> str:
 
 
 @cache
+def _numba_version() -> str:
+    return version("numba")
+
+
+@cache
 def _source(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -265,6 +270,7 @@ _unpickle = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_int, c
 )
 
 
+@cache
 def _outside(name: str) -> int:
     """Where something is that an object file refers to."""
     if name == "numba_unpickle":

@@ -11,9 +11,6 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
-from croniter.croniter import CroniterError
-
 from app.errors import FieldError, Invalid
 
 _FIELDS = 5
@@ -26,6 +23,8 @@ def check_cron(expression: str, zone: str, now: datetime) -> None:
     Raises:
         Invalid: it is no cron expression of five fields, never due, or the zone is unknown.
     """
+    from croniter.croniter import CroniterError  # no service needs it to begin
+
     try:
         ZoneInfo(zone)
     except (OSError, ValueError, KeyError) as error:
@@ -41,6 +40,8 @@ def check_cron(expression: str, zone: str, now: datetime) -> None:
 
 def next_time(expression: str, zone: str, after: datetime) -> datetime:
     """The first moment after this one at which the expression is due, in UTC."""
+    from croniter import croniter
+
     times = croniter(expression, after.astimezone(ZoneInfo(zone)))
     while True:
         due: datetime = times.get_next(datetime)
