@@ -133,7 +133,7 @@ class OnlineReader:
             return None
         code, known = int(codes[0]), self._of(log)
         reader = known.one_at_a_time(side)
-        if reader is None or code >= len(known.events(side)) or log.has_tail_of(side, code):
+        if reader is None or not 0 <= code < len(known.events(side)) or log.has_tail_of(side, code):
             return None
         return reader.read(code, int(cutoffs_us[0]), known.counterparts(log, side))
 
