@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -121,19 +121,21 @@ class Forward:
             scorer.served(flat, read, self._log)
             for flat in (scorer.network(read, self._log), eager)
         )
+        forecasts = self._predictor.artifact.description.forecasts
         return max(
             float(np.abs(self._point(kind, name, found) - self._point(kind, name, expected)).max())
-            for name in _asking_for_probabilities(scorer.layout)
+            for name in _asking_for_probabilities(scorer.layout, forecasts)
         )
 
     def _point(self, kind: EntityKind, task: str, flat: Floats) -> np.ndarray:
         return self._predictor.scorer(kind).distribution(task, flat).point
 
 
-def _asking_for_probabilities(layout: Layout) -> list[str]:
+def _asking_for_probabilities(layout: Layout, forecasts: Container[str]) -> list[str]:
     """Tasks whose point is a probability, and which no forecast is added to."""
     kinds = ("occurs", "time_to", "next")
-    return [task.name for task in layout.tasks if task.target.kind in kinds]
+    asking = (task.name for task in layout.tasks if task.target.kind in kinds)
+    return [name for name in asking if name not in forecasts]
 
 
 def _call_s(call: Callable[[], object]) -> float:
