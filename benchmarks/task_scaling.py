@@ -19,8 +19,7 @@ from rich.console import Console
 from benchmarks.measuring import Cost, in_fresh_process, machine
 
 FEW, MANY = 16, 1024
-STEP_USERS = 3000
-FIT_USERS = 8000
+USERS = 3000
 _GIB = 2**30
 
 
@@ -32,14 +31,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the figures")
     given = parser.parse_args()
     console = Console()
-    few, many = (_run("steps", tasks, STEP_USERS, given.threads) for tasks in (FEW, MANY))
+    few, many = (_run("steps", tasks, USERS, given.threads) for tasks in (FEW, MANY))
     for cost in (few, many):
         step_ms = 1000 * cost.answer["step_s"]
         console.print(f"{cost.answer['tasks']:,} tasks: {step_ms:.1f} ms a step")
     figures = {"step_time_1024_over_16": many.answer["step_s"] / few.answer["step_s"]}
     rows = [few.answer, many.answer]
     if given.fit_tasks:
-        fit = _run("fit", given.fit_tasks, FIT_USERS, given.threads)
+        fit = _run("fit", given.fit_tasks, USERS, given.threads)
         rows.append(fit.answer)
         figures |= {
             f"peak_memory_{given.fit_tasks}_tasks_gib": fit.peak_bytes / _GIB,
