@@ -116,7 +116,8 @@ def _distance(served: NDArray[np.floating], expected: Tensor) -> float:
 
 def _to_onnx(forward: nn.Module, tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> bytes:
     rows = torch.export.Dim("rows")
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for library in ("torch.onnx", "onnxscript"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # The exporter warns of its own internals; what it made is checked above.
         warnings.simplefilter("ignore")
