@@ -60,6 +60,12 @@ class Scorer:
         """(R, columns) what the network says, forecasts and outlook included."""
         return self._network(read, self._naive(read, log))
 
+    def offsets(self, read: ReadRows, log: EventLog) -> Floats:
+        """(R, columns) forecasts and outlook: what is added to what the network computes."""
+        flat = np.zeros((len(read), self.layout.columns), dtype=np.float32)
+        self._add_to(flat, read, self._naive(read, log))
+        return flat
+
     def served(self, network: Floats, read: ReadRows, log: EventLog) -> Floats:
         """(R, columns) calibrated, or a baseline's; who is cold has the climatology's."""
         naive = self._naive(read, log)
@@ -103,11 +109,14 @@ class Scorer:
         else:
             arrays = read.arrays
             found = self._session.run(outputs, {name: arrays[name] for name in self._wanted})
-        for name, log_shares in naive.items():
-            found[0][:, self.layout.columns_of(name)] += log_shares
-        if self._outlook is not None:
-            self._outlook.add_to(found[0], read.inputs.cutoffs_us)
+        self._add_to(found[0], read, naive)
         return found
+
+    def _add_to(self, flat: Floats, read: ReadRows, naive: dict[str, Floats]) -> None:
+        for name, log_shares in naive.items():
+            flat[:, self.layout.columns_of(name)] += log_shares
+        if self._outlook is not None:
+            self._outlook.add_to(flat, read.inputs.cutoffs_us)
 
     @property
     def _one_row(self) -> OneRowForward:
