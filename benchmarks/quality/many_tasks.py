@@ -14,10 +14,10 @@ from rich.console import Console
 from benchmarks.quality.boosted import boosted
 from benchmarks.quality.contest import Ground, folds_of
 from benchmarks.quality.networks import ssmtl
-from benchmarks.quality.shops import HORIZONS_DAYS, PURCHASE, department_values, online_retail
+from benchmarks.quality.shops import HORIZONS_DAYS, PURCHASE, online_retail
 from model import Occurs, Task
 from model.config import Config
-from model.tasks import Condition
+from model.tasks import expand
 
 TASKS = 256
 TIMED = 16
@@ -27,19 +27,17 @@ def measure(data: Path, console: Console) -> dict[str, float]:
     """Print both times, return their ratio."""
     departments = TASKS // len(HORIZONS_DAYS)
     log, config = online_retail(data, departments), Config()
-    declared = [
+    every = [
         Task(
-            name=f"buys_{place}_{days}d",
+            name=f"buys_{days}d",
             entity="user",
-            target=Occurs(
-                event_type=PURCHASE,
-                where=(Condition(attribute="item.department", value=department),),
-            ),
+            target=Occurs(event_type=PURCHASE),
             horizon_days=days,
+            for_each="item.department",
         )
-        for place, department in enumerate(department_values(log))
         for days in HORIZONS_DAYS
     ]
+    declared = expand(every, log).tasks
     (fold,) = folds_of(log, declared, config)
     ground = Ground.of(log, fold, config, seed=0)
     started = time.process_time()

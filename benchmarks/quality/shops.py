@@ -48,11 +48,6 @@ def _departments(item: pd.Series, description: pd.Series, departments: int) -> p
     )
 
 
-def department_values(log: EventLog) -> list[str]:
-    """The departments of a log."""
-    return sorted(log.items.attributes["department"].dropna().astype("str").unique())
-
-
 def tasks() -> list[Task]:
     """Who buys when, how often and for how much; what sells; who buys what next."""
     return [
