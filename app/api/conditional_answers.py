@@ -1,80 +1,48 @@
-"""Answers under stated outcomes as they go over the wire."""
+"""Reasons and joint probabilities as they go over the wire.
+
+in rows     an object for each prediction, or for each entity
+in lists    an object of lists, the same numbers by columns
+in tables   a nested column, which holds the objects of the rows
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
+import pyarrow as pa
 
-from app.api.conditional_schemas import StatedRequest
-from app.api.predicting import head_of, invalid
-from app.api.prediction_formats import Encode
-from app.domain.conditional import Reasoned, Statement, answer_given
-from app.domain.predictions import Basis, Question, answers_of
-from app.domain.stored_predictions import Entity
 from model.prediction.conditional import Joint
 from model.prediction.explanation import Explanation
 
-
-def statement_of(body: StatedRequest) -> Statement | None:
-    """What a request states; None for one that asks plainly.
-
-    Raises:
-        Invalid: outcomes are stated and not asked about, or asked about and not stated.
-    """
-    if body.joint and not body.outcomes:
-        raise invalid(
-            "/body/outcomes", "of which outcomes is the joint probability asked? State them"
-        )
-    if body.outcomes and not body.joint:
-        raise invalid(
-            "/body/joint",
-            "outcomes are stated and nothing is asked about them: set `joint` to true, or, if they "
-            "are known, state them as `given`",
-        )
-    if not body.given and not body.joint and not body.explain:
-        return None
-    return Statement(body.given, body.outcomes, body.explain)
-
-
-def rows_given(basis: Basis, question: Question, statement: Statement) -> bytes:
-    """All answers as JSON, one object for each."""
-    found = answer_given(basis, question, statement)
-    predictions = b",".join(map(orjson.dumps, _predictions(basis, found)))
-    content = b'{"predictions":[' + predictions + b"]"
-    if statement.outcomes:
-        joints = b",".join(map(orjson.dumps, _joints(basis, question, found)))
-        content += b',"joint":[' + joints + b"]"
-    return content + b"}"
+_NUMBER = pa.float64()
+EXPLANATION = pa.struct(
+    {
+        "unit": pa.string(),
+        "average": _NUMBER,
+        "groups": pa.list_(pa.struct({"group": pa.string(), "contribution": _NUMBER})),
+        "evidence": pa.list_(pa.struct({"task": pa.string(), "contribution": _NUMBER})),
+        "prediction": _NUMBER,
+    }
+)
+_TERM = {
+    "task": pa.string(),
+    "log_probability": _NUMBER,
+    "marginal_log_probability": _NUMBER,
+    "is_density": pa.bool_(),
+}
+JOINT = pa.struct(
+    {
+        "log_probability": _NUMBER,
+        "independent_log_probability": _NUMBER,
+        "inconsistency": _NUMBER,
+        "terms": pa.list_(pa.struct(_TERM)),
+    }
+)
 
 
-def encoded_given(encode: Encode, basis: Basis, question: Question, statement: Statement) -> bytes:
-    """All predictions given what is stated, in another form, for a request that asks no more."""
-    return encode(basis, answer_given(basis, question, statement).predictions)
-
-
-def one_given(basis: Basis, question: Question, statement: Statement) -> bytes:
-    """The only answer as JSON."""
-    return orjson.dumps(next(_predictions(basis, answer_given(basis, question, statement))))
-
-
-def _predictions(basis: Basis, found: Reasoned) -> Iterator[dict[str, Any]]:
-    for told in found.predictions:
-        reasons = found.explanations[told.task.entity]
-        for row, one in enumerate(answers_of(told)):
-            document = {
-                **head_of(told.task, one.entity, basis),
-                "cold_start": one.cold_start,
-                "point": one.point,
-                **one.distribution,
-            }
-            if reasons:
-                document["explanation"] = _explanation(reasons[row][told.task.name])
-            yield document
-
-
-def _explanation(found: Explanation) -> dict[str, Any]:
+def explanation_row(found: Explanation) -> dict[str, Any]:
+    """The reasons of one prediction; contributions the largest first."""
     return {
         "unit": found.unit,
         "average": found.average,
@@ -86,29 +54,51 @@ def _explanation(found: Explanation) -> dict[str, Any]:
     }
 
 
-def _joints(basis: Basis, question: Question, found: Reasoned) -> Iterator[dict[str, Any]]:
-    for kind, joints in found.joints.items():
-        entities = iter(question.entities[kind])
-        for joint in joints:
-            for row in range(len(joint.log_probability)):
-                yield _joint(basis, next(entities), joint, row)
-
-
-def _joint(basis: Basis, entity: Entity, joint: Joint, row: int) -> dict[str, Any]:
-    first = basis.model.tasks[joint.order[0]]
-    head = head_of(first, entity, basis)
-    del head["task"]
-    total = float(joint.log_probability[row])
+def explanation_lists(found: Sequence[Explanation]) -> dict[str, Any]:
+    """The reasons of one task's predictions, entity by entity; contributions by their names."""
     return {
-        **head,
-        "log_probability": total,
-        "independent_log_probability": float(joint.independent_log_probability[row]),
-        "inconsistency": abs(float(joint.reversed_log_probability[row]) - total),
+        "unit": found[0].unit,
+        "average": [one.average for one in found],
+        "groups": _by_name([one.groups for one in found]),
+        "evidence": _by_name([one.evidence for one in found]),
+        "prediction": [one.prediction for one in found],
+    }
+
+
+def _by_name(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Each row has the same names, in an order of its own."""
+    return {name: [row[name] for row in rows] for name in sorted(rows[0])}
+
+
+def joint_rows(joint: Joint) -> Iterator[dict[str, Any]]:
+    """How probable the outcomes are together, entity by entity."""
+    lists = joint_lists(joint)
+    terms = lists.pop("terms")
+    for row in range(len(joint.reversed_log_probability)):
+        yield {
+            **{name: float(column[row]) for name, column in lists.items()},
+            "terms": [
+                {
+                    **term,
+                    "log_probability": float(term["log_probability"][row]),
+                    "marginal_log_probability": float(term["marginal_log_probability"][row]),
+                }
+                for term in terms
+            ],
+        }
+
+
+def joint_lists(joint: Joint) -> dict[str, Any]:
+    """The same of all entities of a kind."""
+    return {
+        "log_probability": joint.log_probability,
+        "independent_log_probability": joint.independent_log_probability,
+        "inconsistency": joint.inconsistency,
         "terms": [
             {
                 "task": name,
-                "log_probability": float(joint.terms[name][row]),
-                "marginal_log_probability": float(joint.marginals[name][row]),
+                "log_probability": joint.terms[name],
+                "marginal_log_probability": joint.marginals[name],
                 "is_density": name in joint.densities,
             }
             for name in joint.order

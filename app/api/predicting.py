@@ -18,7 +18,7 @@ from app.domain.serving import Serving
 from app.domain.shadow import Shadow
 from app.domain.stored_predictions import Entity
 from app.errors import FieldError, Invalid, NotFound
-from model.tasks import Task
+from model.tasks import EntityKind, Task
 
 BATCHES_AT_ONCE = 2
 _PREPARING_AT_ONCE = 4
@@ -165,14 +165,17 @@ class Predicting:
 
 def head_of(task: Task, entity: Entity, basis: Basis) -> dict[str, Any]:
     """What all answers begin with."""
-    kind = task.entity
+    return {"task": task.name, **whom_of(task.entity, entity.entity_id, entity.item_id, basis)}
+
+
+def whom_of(
+    kind: EntityKind, ids: str | list[str], item_ids: str | list[str] | None, basis: Basis
+) -> dict[str, Any]:
+    """Of whom something is said, one or many, and by what."""
     return {
-        "task": task.name,
         "entity": kind,
-        "user": None if kind == "item" else entity.entity_id,
-        "item": None
-        if kind == "user"
-        else (entity.item_id if kind == "pair" else entity.entity_id),
+        "user": None if kind == "item" else ids,
+        "item": None if kind == "user" else (item_ids if kind == "pair" else ids),
         "model_version": basis.model.number,
         "cutoff_at": basis.cutoff_at,
     }

@@ -1,12 +1,15 @@
 """How many predictions go over the wire: rows or columns of JSON, an Arrow stream, Parquet.
 
 What the client accepts decides. Columns cost a tenth of what an object for each answer costs.
+Reasons stand beside their predictions. Joint probabilities are one for each entity of a kind: in
+JSON they stand apart, in a table in the rows of the first task of the kind.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,22 +17,32 @@ import orjson
 import pyarrow as pa
 from pyarrow import parquet
 
+from app.api.conditional_answers import (
+    EXPLANATION,
+    JOINT,
+    explanation_lists,
+    explanation_row,
+    joint_lists,
+    joint_rows,
+)
 from app.api.moments import cutoff_shown
-from app.api.predicting import head_of
+from app.api.predicting import head_of, whom_of
 from app.domain.answer_tables import SCHEMA, Told, answer_table
+from app.domain.conditional import Reasoned
 from app.domain.prediction_chunks import AnswerRows
-from app.domain.predictions import Basis, answers_of
+from app.domain.predictions import Basis, Question, answers_of
 from app.errors import NotAcceptable
 from model.distributions import NamedShares, columns_of
 from model.events import to_datetime
 from model.prediction import Predictions
+from model.prediction.explanation import Explanation
 
 ROWS = "application/json"
 COLUMNS = "application/vnd.ssmtl.columns+json"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 
-Encode = Callable[[Basis, Iterable[Predictions]], bytes]
+Encode = Callable[[Basis, Question, Reasoned], bytes]
 
 _QUANTILE = "quantile_"
 _REPEATED = ["task", "model_version", "cutoff_at", "best"]
@@ -71,37 +84,43 @@ def _wanted(accept: str) -> list[str]:
     return [media_type for *_, media_type in sorted(found)]
 
 
-def _as_rows(basis: Basis, answers: Iterable[Predictions]) -> bytes:
+def _as_rows(basis: Basis, question: Question, found: Reasoned) -> bytes:
     """An object for each answer."""
-    pieces = []
-    for told in answers:
-        for one in answers_of(told):
+    joints = (
+        {**whom_of(kind, entity.entity_id, entity.item_id, basis), **row}
+        for kind, joint in found.joints.items()
+        for entity, row in zip(question.entities[kind], joint_rows(joint), strict=True)
+    )
+    return _as_json(row_documents(basis, found), joints)
+
+
+def row_documents(basis: Basis, found: Reasoned) -> Iterator[dict[str, Any]]:
+    """An object for each prediction."""
+    for told in found.predictions:
+        reasons = _reasons(found, told)
+        for row, one in enumerate(answers_of(told)):
             document = {
                 **head_of(told.task, one.entity, basis),
                 "cold_start": one.cold_start,
                 "point": one.point,
                 **one.distribution,
             }
-            pieces.append(orjson.dumps(document))
-    return b'{"predictions":[' + b",".join(pieces) + b"]}"
+            if reasons:
+                document["explanation"] = explanation_row(reasons[row])
+            yield document
 
 
-def _as_columns(basis: Basis, answers: Iterable[Predictions]) -> bytes:
+def _as_columns(basis: Basis, question: Question, found: Reasoned) -> bytes:
     """An object for each task, with a list for each column."""
-    options = orjson.OPT_SERIALIZE_NUMPY
-    pieces = [orjson.dumps(_columns(basis, told), option=options) for told in answers]
-    return b'{"predictions":[' + b",".join(pieces) + b"]}"
+    predictions = (_columns(basis, told, _reasons(found, told)) for told in found.predictions)
+    return _as_json(predictions, _joint_columns(basis, question, found))
 
 
-def _columns(basis: Basis, told: Predictions) -> dict[str, Any]:
-    task, kind = told.task, told.task.entity
+def _columns(basis: Basis, told: Predictions, reasons: Sequence[Explanation]) -> dict[str, Any]:
+    task = told.task
     document: dict[str, Any] = {
         "task": task.name,
-        "entity": kind,
-        "user": None if kind == "item" else told.entity_ids,
-        "item": {"user": None, "item": told.entity_ids, "pair": told.item_ids}[kind],
-        "model_version": basis.model.number,
-        "cutoff_at": basis.cutoff_at,
+        **whom_of(task.entity, told.entity_ids, told.item_ids, basis),
         "cold_start": told.cold_start,
         "point": told.point,
         "kind": task.target.kind,
@@ -114,30 +133,63 @@ def _columns(basis: Basis, told: Predictions) -> dict[str, Any]:
             document.setdefault("quantiles", {})[name.removeprefix(_QUANTILE)] = column
         else:
             document[name] = column.tolist() if column.dtype == object else column
+    if reasons:
+        document["explanation"] = explanation_lists(reasons)
     return document
 
 
-def _as_arrow(basis: Basis, answers: Iterable[Predictions]) -> bytes:
+def _joint_columns(basis: Basis, question: Question, found: Reasoned) -> Iterator[dict[str, Any]]:
+    for kind, joint in found.joints.items():
+        ids, item_ids = map(list, zip(*question.entities[kind], strict=True))
+        yield {**whom_of(kind, ids, item_ids, basis), **joint_lists(joint)}
+
+
+def _as_json(predictions: Iterable[Any], joints: Iterable[Any]) -> bytes:
+    """Both lists, object by object; of joint probabilities only if there are some."""
+    encode = partial(orjson.dumps, option=orjson.OPT_SERIALIZE_NUMPY)
+    parts = [b'{"predictions":[', b",".join(map(encode, predictions)), b"]"]
+    if together := b",".join(map(encode, joints)):
+        parts += [b',"joint":[', together, b"]"]
+    return b"".join([*parts, b"}"])
+
+
+def _reasons(found: Reasoned, told: Predictions) -> list[Explanation]:
+    """Of one task, entity by entity; none where they were not asked for."""
+    return [one[told.task.name] for one in found.explanations.get(told.task.entity, ())]
+
+
+def _as_arrow(basis: Basis, _question: Question, found: Reasoned) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA) as writer:
-        for batch in _batches(basis, answers):
+    with pa.ipc.new_stream(sink, _schema(found)) as writer:
+        for batch in _batches(basis, found):
             writer.write_batch(batch)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
-def _as_parquet(basis: Basis, answers: Iterable[Predictions]) -> bytes:
+def _as_parquet(basis: Basis, _question: Question, found: Reasoned) -> bytes:
     sink = io.BytesIO()
-    with parquet.ParquetWriter(sink, SCHEMA, use_dictionary=_REPEATED) as writer:
-        for batch in _batches(basis, answers):
+    with parquet.ParquetWriter(sink, _schema(found), use_dictionary=_REPEATED) as writer:
+        for batch in _batches(basis, found):
             writer.write_batch(batch)
     return sink.getvalue()
 
 
-def _batches(basis: Basis, answers: Iterable[Predictions]) -> Iterator[pa.RecordBatch]:
-    """The columns of a download, one batch per task."""
+def _schema(found: Reasoned) -> pa.Schema:
+    """The columns of a download, and what was asked for beside."""
+    schema = SCHEMA
+    if found.explanations:
+        schema = schema.append(pa.field("explanation", EXPLANATION))
+    if found.joints:
+        schema = schema.append(pa.field("joint", JOINT))
+    return schema
+
+
+def _batches(basis: Basis, found: Reasoned) -> Iterator[pa.RecordBatch]:
+    """One batch per task."""
     who = Told(basis.model.number, cutoff_shown(to_datetime(basis.cutoff_us)))
-    for told in answers:
+    joints = dict(found.joints)
+    for told in found.predictions:
         rows = AnswerRows(
             entity_ids=pa.array(told.entity_ids, pa.string()),
             item_ids=None if told.item_ids is None else pa.array(told.item_ids, pa.string()),
@@ -146,7 +198,17 @@ def _batches(basis: Basis, answers: Iterable[Predictions]) -> Iterator[pa.Record
             parameters=None,
             answers=None,
         )
-        yield answer_table(told.task, rows, told.distribution, who)
+        batch = answer_table(told.task, rows, told.distribution, who)
+        if found.explanations:
+            reasons = map(explanation_row, _reasons(found, told))
+            batch = batch.append_column("explanation", pa.array(reasons, EXPLANATION))
+        if found.joints:
+            joint = joints.pop(told.task.entity, None)
+            column = (
+                pa.nulls(len(rows), JOINT) if joint is None else pa.array(joint_rows(joint), JOINT)
+            )
+            batch = batch.append_column("joint", column)
+        yield batch
 
 
 _ENCODERS: dict[str, Encode] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.api.conditional_schemas import StatedRequest
 from app.api.predicting import invalid
 from app.api.prediction_schemas import MAX_ANSWERS, MAX_ENTITIES, PredictionRequest
+from app.domain.conditional import Statement
 from app.domain.predictions import Basis, Question
 from app.domain.stored_predictions import Entity
 from model.tasks import EntityKind
@@ -21,6 +23,27 @@ def question_of(body: PredictionRequest, basis: Basis) -> Question:
     ]
     asked = [tasks[name] for name in dict.fromkeys(names)]
     return _checked(Question(asked, given), basis.model.number)
+
+
+def statement_of(body: StatedRequest) -> Statement | None:
+    """What a request states; None for one that asks plainly.
+
+    Raises:
+        Invalid: outcomes are stated and not asked about, or asked about and not stated.
+    """
+    if body.joint and not body.outcomes:
+        raise invalid(
+            "/body/outcomes", "of which outcomes is the joint probability asked? State them"
+        )
+    if body.outcomes and not body.joint:
+        raise invalid(
+            "/body/joint",
+            "outcomes are stated and nothing is asked about them: set `joint` to true, or, if they "
+            "are known, state them as `given`",
+        )
+    if not body.given and not body.joint and not body.explain:
+        return None
+    return Statement(body.given, body.outcomes, body.explain)
 
 
 def _given(body: PredictionRequest) -> dict[EntityKind, list[Entity]]:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 
-from app.api.conditional_answers import encoded_given, one_given, rows_given, statement_of
 from app.api.dependencies import DatasetName, Predictors, TaskName
 from app.api.predicting import Predicting, entity_of
-from app.api.prediction_formats import ARROW, COLUMNS, PARQUET, ROWS, Encode, wire_format
-from app.api.prediction_questions import question_of
+from app.api.prediction_formats import ARROW, COLUMNS, PARQUET, row_documents, wire_format
+from app.api.prediction_questions import question_of, statement_of
 from app.api.prediction_schemas import (
     REQUEST_EXAMPLES,
     Id,
@@ -23,10 +23,10 @@ from app.api.prediction_schemas import (
     PredictionList,
     PredictionRequest,
 )
-from app.domain.conditional import Statement, check
+from app.domain.conditional import Reasoned, Statement, answer_given, check
 from app.domain.model_versions import CHAMPION
 from app.domain.predictions import Basis, Question, answer
-from app.errors import NotAcceptable, NotFound
+from app.errors import NotFound
 
 router = APIRouter(tags=["predictions"], prefix="/datasets/{dataset}")
 
@@ -83,7 +83,8 @@ async def get_prediction(
         basis = await predicting.basis(dataset, version, [task], as_of)
         asked = basis.model.tasks[task]
         question = Question([asked], {asked.entity: [entity_of(asked, entity_id, item)]}, True)
-        return json_response(await _stated(predicting, basis, question, as_of, one_given, _EXPLAIN))
+        _, content = await _with_second_look(predicting, basis, question, as_of, _one_explained)
+        return json_response(content)
     return json_response(await predicting.single(dataset, task, entity_id, item, version, as_of))
 
 
@@ -113,8 +114,11 @@ async def predict(
 
     `Accept` chooses between an object for each answer (JSON), a list for each column
     (`application/vnd.ssmtl.columns+json`), and a table of all answers as an Arrow stream or
-    Parquet, whose columns are those of a download. `joint` and `explain` are answered by objects
-    alone.
+    Parquet, whose columns are those of a download. With `explain` the table has a nested column
+    `explanation` beside them; lists have contributions by the names of groups and tasks. With
+    `joint` the table has a nested column `joint`, filled once for each entity of the kinds of
+    `outcomes`: in the rows of the kind's first task, null in all others; lists have an object for
+    each kind in `joint`.
     """
     return await answered(predicting, dataset, body, version, as_of, accept)
 
@@ -130,43 +134,40 @@ async def answered(
     """See `predict`."""
     media_type, encode = wire_format(accept)
     statement = statement_of(body)
-    if statement is not None and media_type != ROWS and (statement.outcomes or statement.explain):
-        raise NotAcceptable(f"`joint` and `explain` are answered as {ROWS}, not as {media_type}")
     basis = await predicting.basis(dataset, version, body.tasks or (), as_of)
     question = await predicting.in_batch(partial(question_of, body, basis))
     if statement is not None:
         await predicting.in_batch(lambda: check(question, statement, basis))
-        tell = rows_given if media_type == ROWS else partial(encoded_given, encode)
-        content = await _stated(predicting, basis, question, as_of, tell, statement)
-        return Response(content, media_type=media_type)
-    try:
-        content = await predicting.in_batch(partial(_encoded, encode, basis, question))
-    except NotFound:
-        basis = await predicting.settled(basis, question, as_of)
-        content = await predicting.in_batch(partial(_encoded, encode, basis, question))
-    if predicting.shadow.wants(basis):
+
+    def encoded(basis: Basis, question: Question) -> bytes:
+        if statement is None:
+            return encode(basis, question, Reasoned(answer(basis, question)))
+        return encode(basis, question, answer_given(basis, question, statement))
+
+    basis, content = await _with_second_look(predicting, basis, question, as_of, encoded)
+    if statement is None and predicting.shadow.wants(basis):
         predicting.shadow.offer(basis, question)
     return Response(content, media_type=media_type)
 
 
-async def _stated(
+async def _with_second_look(
     predicting: Predicting,
     basis: Basis,
     question: Question,
     as_of: str | None,
-    answered: Callable[[Basis, Question, Statement], bytes],
-    statement: Statement,
-) -> bytes:
-    """The answers under a statement; of entities that are not known yet after another look."""
+    encoded: Callable[[Basis, Question], bytes],
+) -> tuple[Basis, bytes]:
+    """The answers, and what gave them; of entities that are not known yet after another look."""
     try:
-        return await predicting.in_batch(lambda: answered(basis, question, statement))
+        return basis, await predicting.in_batch(partial(encoded, basis, question))
     except NotFound:
-        settled = await predicting.settled(basis, question, as_of)
-        return await predicting.in_batch(lambda: answered(settled, question, statement))
+        basis = await predicting.settled(basis, question, as_of)
+        return basis, await predicting.in_batch(partial(encoded, basis, question))
 
 
-def _encoded(encode: Encode, basis: Basis, question: Question) -> bytes:
-    return encode(basis, answer(basis, question))
+def _one_explained(basis: Basis, question: Question) -> bytes:
+    found = answer_given(basis, question, _EXPLAIN)
+    return orjson.dumps(next(row_documents(basis, found)))
 
 
 def json_response(content: bytes) -> Response:

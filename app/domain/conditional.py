@@ -5,7 +5,7 @@ What is stated holds for all entities of the request, each outcome for those of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,13 +49,15 @@ class Reasoned:
 
     Attributes:
         predictions: task by task, in the order of the question.
-        explanations: of each entity of a kind, by the names of the tasks.
-        joints: of each kind that outcomes are stated of, chunk by chunk.
+        explanations: of each entity of a kind, by the names of the tasks; empty where not asked.
+        joints: of each kind that outcomes are stated of.
     """
 
-    predictions: Sequence[Predictions]
-    explanations: Mapping[EntityKind, Sequence[Mapping[str, Explanation]]]
-    joints: Mapping[EntityKind, Sequence[Joint]]
+    predictions: Iterable[Predictions]
+    explanations: Mapping[EntityKind, Sequence[Mapping[str, Explanation]]] = field(
+        default_factory=dict
+    )
+    joints: Mapping[EntityKind, Joint] = field(default_factory=dict)
 
 
 def check(question: Question, statement: Statement, basis: Basis) -> None:
@@ -100,8 +102,8 @@ def answer_given(basis: Basis, question: Question, statement: Statement) -> Reas
         )
     return Reasoned(
         predictions=predictions,
-        explanations={kind: own.explanations for kind, own in scored.items()},
-        joints={kind: own.joints for kind, own in scored.items() if own.joints},
+        explanations={k: own.explanations for k, own in scored.items() if own.explanations},
+        joints={kind: Joint.joined(own.joints) for kind, own in scored.items() if own.joints},
     )
 
 

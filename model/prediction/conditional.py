@@ -114,6 +114,23 @@ class Joint:
         """(R,) of all of them, if they had nothing to do with each other."""
         return np.asarray(np.sum([self.marginals[name] for name in self.order], axis=0))
 
+    @property
+    def inconsistency(self) -> NDArray[np.float64]:
+        """(R,) nats by which the opposite order of the chain differs."""
+        return np.abs(self.reversed_log_probability - self.log_probability)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Joint]) -> Joint:
+        """The same outcomes of the rows of all parts, one part after the other."""
+        first = parts[0]
+        return cls(
+            order=first.order,
+            terms={n: np.concatenate([p.terms[n] for p in parts]) for n in first.order},
+            marginals={n: np.concatenate([p.marginals[n] for p in parts]) for n in first.order},
+            reversed_log_probability=np.concatenate([p.reversed_log_probability for p in parts]),
+            densities=first.densities,
+        )
+
 
 class Conditional:
     """One entity kind of a loaded model, asked under stated outcomes.

@@ -14,7 +14,7 @@ from model.errors import InvalidOutcome, UnknownTask
 from model.events import EventLog
 from model.network.joint_head import JointHead
 from model.prediction import Predictor
-from model.prediction.conditional import Conditional, Scored
+from model.prediction.conditional import Conditional, Joint, Scored
 
 USERS = ["buys_7d", "buys_30d", "order_days_30d", "spend_30d"]
 
@@ -126,6 +126,19 @@ def test_a_joint_probability_given_more_is_the_rest_of_the_chain(
         conditional.joint(scored, {"buys_30d": False}, conditional.given({"buys_7d": True}))
     with pytest.raises(InvalidOutcome, match=r"its outcome is given"):
         conditional.joint(scored, {"buys_7d": False}, known)
+
+
+def test_joined_parts_are_the_joint_probability_of_all_their_rows(
+    conditional: Conditional, scored: Scored
+) -> None:
+    outcomes, nothing = {"buys_7d": False, "spend_30d": 30.0}, conditional.given({})
+    whole = conditional.joint(scored, outcomes, nothing)
+    parts = [scored.take(slice(15)), scored.take(slice(15, None))]
+    joined = Joint.joined([conditional.joint(part, outcomes, nothing) for part in parts])
+    assert (joined.order, joined.densities) == (whole.order, whole.densities)
+    for name in ("log_probability", "independent_log_probability", "inconsistency"):
+        np.testing.assert_allclose(getattr(joined, name), getattr(whole, name), atol=1e-6)
+    assert (whole.inconsistency > 0).any()
 
 
 def test_one_outcome_alone_has_its_own_probability(
