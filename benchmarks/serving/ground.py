@@ -27,6 +27,7 @@ from model.artifact import FORMAT_VERSION
 from model.events.storage import SCHEMA_VERSION
 
 _IMPORT_S = 300.0
+_PIECE_BYTES = 1 << 24
 _FIRST_S = 60.0
 _CHANGING = "ssmtl.sqlite3"
 Told = Callable[[str], None]
@@ -88,9 +89,19 @@ def ground(folder: Path, shop: Shop, tell: Told) -> Iterator[Ground]:
     work = folder / f"work-{os.getpid()}"
     try:
         shutil.copytree(base, work, copy_function=_copy)
+        _read_once(work)
         yield Ground(work, tables)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _read_once(folder: Path) -> None:
+    """So that the system's cache has all files in order, as after an import."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                while file.read(_PIECE_BYTES):
+                    pass
 
 
 def _made(path: Path, make: Callable[[Path], None], name: str, tell: Told) -> None:

@@ -43,6 +43,15 @@ class Server:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Stopped with all that it started: others have the machine to themselves."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.pid, signal.SIGCONT)
+
     def pss_mib(self) -> float:
         """What its first process holds: memory shared with others counts in part."""
         text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()

@@ -1,4 +1,7 @@
-"""Single predictions a second beside each peer: both are up, and are asked in turn."""
+"""Single predictions a second beside each peer: asked in turn, while the other one sleeps.
+
+Some peers poll for work that has not come, which would count against whoever is asked.
+"""
 
 from __future__ import annotations
 
@@ -104,12 +107,15 @@ def beside_peers(
     for peer in peers:
         with _running(peer, ground, environment(folder, peer.package)) as server:
             asked = _requests(peer, ground)
-            put_load(server.port, asked, _BUSY, _WARM_S)
+            for port, some in ((server.port, asked), (ours.port, requests)):
+                put_load(port, some, _BUSY, _WARM_S)
             own: list[Load] = []
             theirs: list[Load] = []
             for _ in range(rounds):
-                own.append(put_load(ours.port, requests, _BUSY, seconds))
-                theirs.append(put_load(server.port, asked, _BUSY, seconds))
+                with server.asleep():
+                    own.append(put_load(ours.port, requests, _BUSY, seconds))
+                with ours.asleep():
+                    theirs.append(put_load(server.port, asked, _BUSY, seconds))
         lost = sum(load.lost for load in (*own, *theirs))
         if lost:
             raise RuntimeError(f"{lost} requests to us or {peer.package} were not answered")
