@@ -33,7 +33,7 @@ def main() -> None:
         "--data", type=Path, help="Online Retail II as Parquet; left out: no contest"
     )
     parser.add_argument(
-        "--parts", nargs="+", choices=PARTS, default=PARTS, help="all of them by default"
+        "--parts", nargs="+", choices=PARTS, help="all that can be measured by default"
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -44,6 +44,10 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=600, help="of the simulated shop")
     parser.add_argument("--json", type=Path, help="where to write the figures, part by part")
     given = parser.parse_args()
+    of_data = given.data is not None
+    given.parts = given.parts or [p for p in PARTS if of_data or p not in OF_THE_REAL_LOG]
+    if not of_data and (wanting := set(given.parts) & set(OF_THE_REAL_LOG)):
+        parser.error(f"{', '.join(sorted(wanting))}: give the real log by --data")
     torch.set_num_threads(given.threads)
     console = Console()
     figures: dict[str, float] = {}
@@ -59,7 +63,7 @@ def main() -> None:
 def _parts(given: argparse.Namespace, console: Console) -> Iterator[Callable[[], dict[str, float]]]:
     seeds, shop = given.seeds, (given.users, given.items, given.days)
     asked = [part for part in PARTS if part in given.parts]
-    if given.data is not None and set(asked) & set(OF_THE_REAL_LOG):
+    if set(asked) & set(OF_THE_REAL_LOG):
         # What it compares with is in the extra `bench`.
         from benchmarks.quality import boosting, few_labels, many_tasks, real, related
 
