@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
@@ -32,7 +32,7 @@ from model.config import Config
 from model.distributions import Baselines, JointCorrection, Layout, TaskServing
 from model.errors import InvalidArtifact
 from model.evaluation import FeatureSummary, Report, TaskGraph
-from model.snapshots import Forecast, Outlook, PersonalFrequency, SeasonalNaive, SnapshotPlan
+from model.snapshots import Forecast, Outlook, SnapshotPlan
 from model.tasks import EntityKind, Task
 
 FORMAT_VERSION = 3
@@ -52,6 +52,7 @@ class ExportError(BaseModel):
 class Description(BaseModel):
     """The part of a model that is JSON.
 
+    `forecasts` are added to the network's output, per task (older models call them `seasonal`);
     `feature_summaries` say how the features of users and items were distributed in training;
     `least_amounts` are, of tasks about sums and units, the least amount of a single event;
     `implied` are pairs of tasks, the first of whose events did not come without the second's.
@@ -65,8 +66,7 @@ class Description(BaseModel):
     plan: SnapshotPlan
     tasks: dict[EntityKind, tuple[Task, ...]]
     serving: dict[str, TaskServing]
-    seasonal: dict[str, SeasonalNaive]
-    personal: dict[str, PersonalFrequency] = {}
+    forecasts: dict[str, Forecast] = Field(validation_alias=AliasChoices("forecasts", "seasonal"))
     outlooks: dict[str, Outlook]
     report: Report
     task_graph: TaskGraph
@@ -74,11 +74,6 @@ class Description(BaseModel):
     implied: tuple[tuple[str, str], ...] = ()
     export_errors: dict[EntityKind, ExportError] = {}
     feature_summaries: dict[EntityKind, dict[str, FeatureSummary]] = {}
-
-    @property
-    def forecasts(self) -> dict[str, Forecast]:
-        """What is added to the network's output, per task."""
-        return {**self.seasonal, **self.personal}
 
 
 class _File(BaseModel):

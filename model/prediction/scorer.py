@@ -66,11 +66,6 @@ class Scorer:
         self._add_to(flat, read, self._naive(read, log))
         return flat
 
-    def served(self, network: Floats, read: ReadRows, log: EventLog) -> Floats:
-        """(R, columns) calibrated, or a baseline's; who is cold has the climatology's."""
-        naive = self._naive(read, log)
-        return self._serving.parameters(network, naive, read.inputs.numbers, read.is_cold)
-
     def score(self, read: ReadRows, log: EventLog) -> Floats:
         """(R, columns) the flat parameters that are served.
 
@@ -135,9 +130,9 @@ class Scorer:
         return naive.log_shares(read.inputs, self._columns, log)
 
     @cached_property
-    def _columns(self) -> list[str]:
+    def _columns(self) -> tuple[str, ...]:
         """The names of the features."""
-        return [feature.name for feature in declared_features(self._plan, self.kind)]
+        return tuple(feature.name for feature in declared_features(self._plan, self.kind))
 
 
 def _session(network: bytes, threads: int) -> onnxruntime.InferenceSession:

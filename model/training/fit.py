@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,10 +17,7 @@ from model.events import EventLog, to_datetime
 from model.network import SSMTLNetwork
 from model.snapshots import (
     FoldPart,
-    Forecast,
     Outlook,
-    PersonalFrequency,
-    SeasonalNaive,
     final_part,
     folds,
     least_amounts,
@@ -145,7 +141,7 @@ def _final(
         plan=prepared.plan,
         tasks={entity: tuple(declared_tasks(own)) for entity, own in prepared.layouts.items()},
         serving=serving,
-        **_by_kind(prepared.forecasts),
+        forecasts=dict(prepared.forecasts),
         outlooks=_served_outlooks(learned, prepared),
         report=_report(learned, resumption, prepared, serving, epochs),
         task_graph=_task_graph(learned, results),
@@ -187,15 +183,6 @@ def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepare
             entity: background_rows(prepared.training[entity]) for entity in network.layouts
         },
     )
-
-
-def _by_kind(forecasts: Mapping[str, Forecast]) -> dict[str, dict[str, Any]]:
-    """As a description keeps them."""
-    kinds = {"seasonal": SeasonalNaive, "personal": PersonalFrequency}
-    return {
-        name: {task: own for task, own in forecasts.items() if isinstance(own, kind)}
-        for name, kind in kinds.items()
-    }
 
 
 def _served_outlooks(tasks: Sequence[Task], prepared: Prepared) -> dict[str, Outlook]:

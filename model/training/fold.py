@@ -14,7 +14,7 @@ from model.evaluation import Edge, JointReport, TaskReport
 from model.evaluation.metrics import resampled
 from model.events import EventLog
 from model.network import SSMTLNetwork
-from model.snapshots import Fold, FoldPart
+from model.snapshots import Fold, FoldPart, Outlook
 from model.tasks import EntityKind
 from model.training.cold import cold_reports
 from model.training.evidence_shares import evidence_shares
@@ -125,10 +125,11 @@ def _conclude(
 ) -> FoldResult:
     result = FoldResult({}, {}, {}, [], epochs)
     test = {} if fold.test is None else validation_rows(prepared, fold.test, config, rng)
+    came_true = prepared.came_true(fold.validation)
     for entity in prepared.layouts:
         kind = network.kind(entity)
         seen = validation.get(entity)
-        result.serving.update(_chosen(network, prepared, entity, fold.validation, seen))
+        result.serving.update(_chosen(network, prepared, entity, came_true, seen))
         if seen is not None:
             result.edges.extend(edges_with_gain(network, kind, seen))
         if entity not in test or fold.test is None:
@@ -147,16 +148,16 @@ def _chosen(
     network: SSMTLNetwork,
     prepared: Prepared,
     entity: EntityKind,
-    part: FoldPart,
+    came_true: Mapping[str, Outlook],
     seen: Examples | None,
 ) -> dict[str, TaskServing]:
-    """How each declared task is served, as the rows of the validation part say."""
+    """How each declared task is served, as the validation rows say."""
     layout, baselines = prepared.layouts[entity], prepared.baselines[entity]
     if seen is None:
         declared = declared_tasks(layout)
         return choose_serving(layout, None, None, baselines, prepared.scales, declared)
     chosen: dict[str, TaskServing] = {}
-    kind, came_true = network.kind(entity), prepared.came_true(part)
+    kind = network.kind(entity)
     for some, outputs, examples in outputs_in_chunks(network, kind, seen):
         own = baselines.of_tasks(layout, some.layout)
         found = choose_serving(

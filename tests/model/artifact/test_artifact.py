@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from model import SSMTL
-from model.artifact import Artifact
+from model.artifact import Artifact, Description
 from model.artifact.artifact import FORMAT_VERSION
 from model.errors import InvalidArtifact
 from model.events import EventLog
@@ -71,6 +71,14 @@ def test_a_round_trip_keeps_everything_that_is_known(fitted: SSMTL, folder: Path
     assert loaded.config == fitted.config
     assert loaded.seed == fitted.seed
     assert {task.name: task for task in loaded.tasks} == {task.name: task for task in fitted.tasks}
+
+
+def test_the_seasonal_forecasts_of_an_older_model_are_read(folder: Path) -> None:
+    description = json.loads((folder / "model.json").read_text())
+    forecasts = description.pop("forecasts")
+    assert forecasts, "the tasks have a peak period"
+    older = Description.model_validate({**description, "seasonal": forecasts})
+    assert older.forecasts == Artifact.load(folder).description.forecasts
 
 
 def test_what_was_loaded_can_be_saved_again(folder: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_tasks_are_calibrated_and_chosen_the_same(
         layout.tasks,
     )
     part = FoldPart((), prepared.label_end_us)  # where all that came true is known already
-    in_chunks = _chosen(network, prepared, "user", part, examples)
+    in_chunks = _chosen(network, prepared, "user", prepared.came_true(part), examples)
     assert in_chunks
     for name, how in in_chunks.items():
         assert how.source == at_once[name].source
