@@ -1,7 +1,8 @@
 """Single predictions that arrive together are computed together.
 
-What is asked in one turn of the event loop is scored as one batch in the next, without a timer: a
-lone request waits for nobody, many at once share what a batch costs.
+What is asked is scored as one batch once a turn of the event loop brings nobody else, without a
+timer: a lone request waits for nobody, many at once share what a batch costs. Requests that follow
+answers come while the last of these are written, so that one turn alone would split them in two.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from model.tasks import Task
 
 INLINE_ROWS = 64
 """More than so many together are scored in a thread."""
+
+MOST_TURNS = 4
+"""So many turns of the event loop may bring more before what is there is scored."""
 
 
 class Single(NamedTuple):
@@ -72,9 +76,22 @@ class Gatherer:
         loop = asyncio.get_running_loop()
         asked = _Asked(basis, task, user, item, loop.create_future())
         if not self._waiting:
-            loop.call_soon(self._flush, loop)
+            loop.call_soon(self._look, loop, 0, 1)
         self._waiting.append(asked)
         return asked.answer
+
+    def _look(self, loop: asyncio.AbstractEventLoop, known: int, turn: int) -> None:
+        """Score what waits, or see first whom the next turn brings.
+
+        Args:
+            known: how many waited a turn ago.
+            turn: the first, the second, ...
+        """
+        count = len(self._waiting)
+        if known < count < INLINE_ROWS and turn < MOST_TURNS:
+            loop.call_soon(self._look, loop, count, turn + 1)
+        else:
+            self._flush(loop)
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, self._waiting = self._waiting, []
