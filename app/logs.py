@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import structlog
 from structlog.types import Processor
@@ -20,14 +22,41 @@ _SPOKEN = ("app", "model", "uvicorn")
 """Loggers that speak at the level that was asked for; others only warn."""
 
 
+class JSONLines(logging.StreamHandler[TextIO]):
+    """Writes lines that are JSON; also such as were rendered elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def write_soon(self, line: str) -> None:
+        """Write a line with all those of this turn of the event loop, which runs in this thread."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._lines.append(line)
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        self.acquire()
+        try:
+            self.stream.write("\n".join(lines) + self.terminator)
+            self.flush()
+        except (OSError, ValueError):  # nobody reads any more, and nobody can be told
+            return
+        finally:
+            self.release()
+
+
 def configure_logging(level: str) -> None:
     """Send structlog's and the standard library's events to stderr in one form."""
-    renderers: Sequence[Processor] = (
-        (structlog.dev.ConsoleRenderer(),)
-        if sys.stderr.isatty()
-        else (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
-    )
-    handler = logging.StreamHandler(sys.stderr)
+    renderers: Sequence[Processor]
+    handler: logging.StreamHandler[TextIO]
+    if sys.stderr.isatty():
+        renderers = (structlog.dev.ConsoleRenderer(),)
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        renderers = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+        handler = JSONLines(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,

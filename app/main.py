@@ -33,7 +33,7 @@ from app.api import (
     training_jobs,
 )
 from app.api.dependencies import TRANSACTIONS_AT_ONCE, refuse_zero_characters
-from app.api.plain_route import PlainBatchRoute, PlainPredictionRoute
+from app.api.plain_route import FailedPredictionRoute, PlainBatchRoute, PlainPredictions
 from app.api.predicting import Predicting
 from app.db.engine import make_engine, make_session_factory
 from app.domain.prediction_log import writer
@@ -95,7 +95,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.warming = Warming(app.state.session_factory, serving, settings.loaded_models)
     problems.install(app)
-    app.router.routes.insert(0, PlainPredictionRoute(app.state.predicting))
+    app.add_middleware(PlainPredictions, predicting=app.state.predicting)
+    app.router.routes.insert(0, FailedPredictionRoute())
     app.router.routes.insert(1, PlainBatchRoute(app.state.predicting, app.router))
     app.include_router(health.router)
     app.include_router(metrics.router)

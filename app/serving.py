@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.db.migrate import upgrade
+from app.http_protocol import HTTPProtocol
 from app.logs import configure_logging
 from app.main import create_app
 from app.settings import Settings
@@ -62,6 +63,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         log_config=None,
+        http=HTTPProtocol,
         ws="none",  # nobody asks for one, and its packages take as long to import as a few queries
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
     )

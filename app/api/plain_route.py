@@ -4,7 +4,8 @@ Most requests for a prediction have nothing to check but three names in the path
 here, without the framework's parsing of parameters. A batch is read and checked in a thread, so
 that single predictions go on meanwhile. Whatever is out of the ordinary (a query, an odd id, a body
 that is not as it should be) goes on to the route of the same operation, which checks, refuses and
-documents. Middleware and the rendering of errors are the application's for both.
+documents. The rendering of errors and whatever else is put around the application are the same for
+both.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import orjson
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.predicting import Predicting
 from app.api.prediction_schemas import LONGEST_ID, PredictionRequest
@@ -24,41 +25,53 @@ _PARTS = 8
 """Of `/v1/datasets/{dataset}/tasks/{task}/predictions/{entity_id}`; an id may have slashes."""
 
 
-class PlainPredictionRoute(BaseRoute):
+class PlainPredictions:
     """Answers `GET .../tasks/{task}/predictions/{entity_id}` without a query.
 
+    It is a middleware, since the way through the router costs as much as a tenth of an answer. What
+    it cannot answer it hands on with the error, which `FailedPredictionRoute` raises where errors
+    are rendered.
+
     Args:
+        app: gets everything else.
         predicting: answers.
     """
 
-    def __init__(self, predicting: Predicting) -> None:
+    def __init__(self, app: ASGIApp, predicting: Predicting) -> None:
+        self._app = app
         self._predicting = predicting
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the request is one of those."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
-            return Match.NONE, {}
-        path: str = scope["path"]
-        if not path.startswith("/v1/datasets/") or "\0" in path or scope.get("root_path"):
-            return Match.NONE, {}
-        parts = path.split("/", _PARTS - 1)
-        if len(parts) < _PARTS or parts[4] != "tasks" or parts[6] != "predictions":
-            return Match.NONE, {}
-        names = parts[3], parts[5], parts[7]
-        if not all(names) or len(parts[7]) > LONGEST_ID:
-            return Match.NONE, {}
-        return Match.FULL, {"asked": names}
-
-    async def handle(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer it."""
-        dataset, task, entity_id = scope["asked"]
-        content = await self._predicting.single(dataset, task, entity_id, None, CHAMPION, None)
+        names = _asked(scope)
+        if names is None:
+            await self._app(scope, receive, send)
+            return
+        dataset, task, entity_id = names
+        try:
+            content = await self._predicting.single(dataset, task, entity_id, None, CHAMPION, None)
+        except Exception as error:  # noqa: BLE001 (rendered by the application)
+            await self._app({**scope, _FAILED: error}, receive, send)
+            return
         headers = [
             (b"content-length", str(len(content)).encode()),
             (b"content-type", b"application/json"),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+
+class FailedPredictionRoute(BaseRoute):
+    """Raises what kept a plain prediction from being answered."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether something did."""
+        return (Match.FULL if _FAILED in scope else Match.NONE), {}
+
+    async def handle(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Raise it."""
+        error: Exception = scope[_FAILED]
+        raise error
 
 
 class PlainBatchRoute(BaseRoute):
@@ -100,6 +113,21 @@ class PlainBatchRoute(BaseRoute):
         await response(scope, receive, send)
 
 
+def _asked(scope: Scope) -> tuple[str, str, str] | None:
+    """Dataset, task and entity of a plain question for one prediction; None for anything else."""
+    if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
+        return None
+    path: str = scope["path"]
+    if not path.startswith("/v1/datasets/") or "\0" in path or scope.get("root_path"):
+        return None
+    parts = path.split("/", _PARTS - 1)
+    if len(parts) < _PARTS or parts[4] != "tasks" or parts[6] != "predictions":
+        return None
+    names = parts[3], parts[5], parts[7]
+    return names if all(names) and len(parts[7]) <= LONGEST_ID else None
+
+
+_FAILED = "ssmtl.failed"
 _PASSED_ON = "ssmtl.passed_on"
 
 

@@ -81,12 +81,7 @@ class Gatherer:
         return asked.answer
 
     def _look(self, loop: asyncio.AbstractEventLoop, known: int, turn: int) -> None:
-        """Score what waits, or see first whom the next turn brings.
-
-        Args:
-            known: how many waited a turn ago.
-            turn: the first, the second, ...
-        """
+        """Score what waits, unless more came since so many were known: then see who comes next."""
         count = len(self._waiting)
         if known < count < INLINE_ROWS and turn < MOST_TURNS:
             loop.call_soon(self._look, loop, count, turn + 1)

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from app.api.predicting import Predicting
 from app.db.engine import transaction
 from app.db.tables import ModelVersion, TaskRow
 from app.domain.datasets import get_dataset
@@ -254,3 +255,33 @@ def test_the_docs_name_the_shape_of_every_kind(service: Service) -> None:
     kinds = set(listed["discriminator"]["mapping"])
     assert kinds | {"column"} == {task.target.kind for task in TASKS}
     assert all(isinstance(name, str) for name in listed["discriminator"]["mapping"].values())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/tasks/buys_14d/predictions/{USER}",
+        f"/tasks/buys_14d/predictions/{STRANGER}",
+        f"/tasks/sold_14d/predictions/{ITEM}",
+        "/tasks/buys_14d/predictions/nobody",
+        f"/tasks/never/predictions/{USER}",
+        f"/tasks/meets_14d/predictions/{USER}",
+    ],
+)
+def test_without_a_query_the_answer_is_the_same(service: Service, path: str) -> None:
+    url = f"/v1/datasets/shop{path}"
+    plain, asked = service.client.get(url), service.client.get(url, params={"version": "champion"})
+    assert (plain.status_code, plain.content) == (asked.status_code, asked.content)
+    assert plain.headers["content-type"] == asked.headers["content-type"]
+
+
+def test_a_failure_that_nobody_expected_is_a_problem(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("secret")
+
+    monkeypatch.setattr(Predicting, "single", failing)
+    answer = service.client.get(f"/v1/datasets/shop/tasks/buys_14d/predictions/{USER}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
