@@ -28,15 +28,24 @@ class JSONLines(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._lines: list[str] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def write_soon(self, line: str) -> None:
         """Write a line with all those of this turn of the event loop, which runs in this thread."""
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self._write)
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # none awaits us, or one that may be over
+            self._loop = loop
+            loop.call_soon(self._write)
         self._lines.append(line)
 
+    def close(self) -> None:
+        """Write what waits for an event loop that is over, and end."""
+        if self._lines:
+            self._write()
+        super().close()
+
     def _write(self) -> None:
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._loop = self._lines, [], None
         self.acquire()
         try:
             self.stream.write("\n".join(lines) + self.terminator)
