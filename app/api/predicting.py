@@ -75,14 +75,12 @@ class Predicting:
         basis = await self.basis(dataset, version, [task], as_of)
         asked = basis.model.tasks[task]
         whom = entity_of(asked, entity_id, item)
-        user, place = _codes(basis.dataset, asked, whom)
-        if user is None or place is None:
+        answer = await self._gatherer.ask(basis, asked, whom)
+        if answer is None:
             question = Question([asked], {asked.entity: [whom]}, is_in_url=True)
             basis = await self.settled(basis, question, as_of)
-            user, place = _codes(basis.dataset, asked, whom)
-            assert user is not None
-            assert place is not None
-        answer = await self._gatherer.ask(basis, asked, user, place)
+            answer = await self._gatherer.ask(basis, asked, whom)
+            assert answer is not None
         if self.shadow.wants(basis):
             self.shadow.offer(basis, Question([asked], {asked.entity: [whom]}))
         return orjson.dumps(
@@ -179,23 +177,6 @@ def whom_of(
         "model_version": basis.model.number,
         "cutoff_at": basis.cutoff_at,
     }
-
-
-def _codes(dataset: ServedDataset, task: Task, entity: Entity) -> tuple[int | None, int | None]:
-    """The codes of the user and of the item, -1 for a side that is not asked; None: unknown."""
-    log, first = dataset.log, entity.entity_id
-    user = -1 if task.entity == "item" else _known(log.code("user", first))
-    match task.entity:
-        case "user":
-            return user, -1
-        case "item":
-            return user, _known(log.code("item", first))
-        case "pair":
-            return user, _known(log.code("item", entity.item_id))
-
-
-def _known(code: int) -> int | None:
-    return None if code < 0 else code
 
 
 def entity_of(task: Task, entity_id: str, item: str | None) -> Entity:

@@ -11,14 +11,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.predictions import CHUNK_ROWS, Basis
+from app.domain.predictions import CHUNK_ROWS, Basis, codes_of
+from app.domain.stored_predictions import Entity
 from model.prediction import Scorer, chunks
 from model.snapshots import Rows
 from model.tasks import Task
@@ -44,13 +44,14 @@ class Single(NamedTuple):
     distribution: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Asked:
+Answers = Sequence[Single | None]
+
+
+class _Asked(NamedTuple):
     basis: Basis
     task: Task
-    user: int
-    item: int
-    answer: asyncio.Future[Single]
+    entity: Entity
+    answer: asyncio.Future[Single | None]
 
 
 class Gatherer:
@@ -64,17 +65,16 @@ class Gatherer:
         self._threads = threads
         self._waiting: list[_Asked] = []
 
-    def ask(self, basis: Basis, task: Task, user: int, item: int) -> asyncio.Future[Single]:
-        """One task's answer for one entity.
+    def ask(self, basis: Basis, task: Task, entity: Entity) -> asyncio.Future[Single | None]:
+        """One task's answer for one entity; None if it is unknown.
 
         Args:
             basis: what it is computed from.
             task: one of the model's.
-            user: code, -1 for a task about items.
-            item: code, -1 for a task about users.
+            entity: of its kind.
         """
         loop = asyncio.get_running_loop()
-        asked = _Asked(basis, task, user, item, loop.create_future())
+        asked = _Asked(basis, task, entity, loop.create_future())
         if not self._waiting:
             loop.call_soon(self._look, loop, 0, 1)
         self._waiting.append(asked)
@@ -102,7 +102,7 @@ class Gatherer:
                 found.add_done_callback(partial(_tell_all, batch))
 
 
-def _tried(batch: Sequence[_Asked]) -> tuple[list[Single], Exception | None]:
+def _tried(batch: Sequence[_Asked]) -> tuple[Answers, Exception | None]:
     try:
         return _answered(batch), None
     except Exception as error:  # noqa: BLE001 (told to all who wait)
@@ -110,12 +110,12 @@ def _tried(batch: Sequence[_Asked]) -> tuple[list[Single], Exception | None]:
 
 
 def _tell_all(
-    batch: Sequence[_Asked], done: asyncio.Future[tuple[list[Single], Exception | None]]
+    batch: Sequence[_Asked], done: asyncio.Future[tuple[Answers, Exception | None]]
 ) -> None:
     _tell(batch, *done.result())
 
 
-def _tell(batch: Sequence[_Asked], answers: list[Single], error: Exception | None) -> None:
+def _tell(batch: Sequence[_Asked], answers: Answers, error: Exception | None) -> None:
     for place, asked in enumerate(batch):
         if asked.answer.done():  # whoever asked has gone away
             continue
@@ -125,25 +125,37 @@ def _tell(batch: Sequence[_Asked], answers: list[Single], error: Exception | Non
             asked.answer.set_exception(error)
 
 
-def _answered(batch: Sequence[_Asked]) -> list[Single]:
+def _answered(batch: Sequence[_Asked]) -> Answers:
     basis, kind = batch[0].basis, batch[0].task.entity
+    coded = codes_of(basis.dataset, kind, [asked.entity for asked in batch])
+    if min(codes.min() for codes in coded.values()) < 0:
+        is_known = np.logical_and.reduce([codes >= 0 for codes in coded.values()])
+        return _answered_if(is_known.tolist(), batch)
     log, model = basis.dataset.log, basis.model
+    nobody = np.full(len(batch), -1, dtype=np.int64)
     rows = Rows(
         kind=kind,
-        users=np.array([asked.user for asked in batch], dtype=np.int64),
-        items=np.array([asked.item for asked in batch], dtype=np.int64),
+        users=coded.get("user", nobody),
+        items=coded.get("item", nobody),
         cutoffs_us=np.array([asked.basis.cutoff_us for asked in batch], dtype=np.int64),
     )
     scorer = model.predictor.scorer(kind)
     if len(batch) <= CHUNK_ROWS:
         read = model.reader.read(log, rows)
         return _told(batch, scorer, scorer.score(read, log.base), read.is_cold.tolist())
-    answers: list[Single] = []
+    answers: list[Single | None] = []
     for part in chunks(len(batch), CHUNK_ROWS):
         read = model.reader.read(log, rows.take(part))
         flat = scorer.score(read, log.base)
         answers += _told(batch[part], scorer, flat, read.is_cold.tolist())
     return answers
+
+
+def _answered_if(is_known: Sequence[bool], batch: Sequence[_Asked]) -> Answers:
+    """The answers of those that are known; None for the others."""
+    known = [asked for asked, one in zip(batch, is_known, strict=True) if one]
+    answers = iter(_answered(known) if known else [])
+    return [next(answers) if one else None for one in is_known]
 
 
 def _told(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -28,6 +27,8 @@ _SHOWN_UNKNOWN = 100
 _SHOWN_VALUES = 20
 
 Longs = NDArray[np.int64]
+_Side = Literal["user", "item"]
+Codes = dict[_Side, Longs]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Basis:
     model: ServedModel
     cutoff_us: int
 
-    @cached_property
+    @property
     def cutoff_at(self) -> str | None:
         """The cutoff in RFC 3339; None in a log without times."""
         return shown_time(self.cutoff_us) if self.dataset.log.base.has_time else None
@@ -101,7 +102,8 @@ def rows_of(basis: Basis, question: Question) -> dict[EntityKind, Rows]:
         NotFound: see `answer`.
     """
     coded = {
-        kind: _coded(basis.dataset, kind, entities) for kind, entities in question.entities.items()
+        kind: codes_of(basis.dataset, kind, entities)
+        for kind, entities in question.entities.items()
     }
     unknown = [fault for kind, own in coded.items() for fault in _unknown(question, kind, own)]
     if unknown:
@@ -116,6 +118,15 @@ def rows_of(basis: Basis, question: Question) -> dict[EntityKind, Rows]:
         kind: Rows.of(kind, own.get("user"), own.get("item"), basis.cutoff_us)
         for kind, own in coded.items()
     }
+
+
+def codes_of(dataset: ServedDataset, kind: EntityKind, entities: Sequence[Entity]) -> Codes:
+    """Codes of users, of items, or of both; -1 for unknown ones."""
+    first = [entity.entity_id for entity in entities]
+    if kind != "pair":
+        return {kind: dataset.log.codes(kind, first)}
+    second = [entity.item_id for entity in entities]
+    return {"user": dataset.log.codes("user", first), "item": dataset.log.codes("item", second)}
 
 
 def answers_of(predictions: Predictions) -> Iterator[Answer]:
@@ -161,20 +172,7 @@ def _score(basis: Basis, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.bo
     return flat, is_cold
 
 
-_Side = Literal["user", "item"]
-_Coded = dict[_Side, Longs]
-
-
-def _coded(dataset: ServedDataset, kind: EntityKind, entities: Sequence[Entity]) -> _Coded:
-    """Codes of users, of items, or of both; -1 for unknown ones."""
-    first = [entity.entity_id for entity in entities]
-    if kind != "pair":
-        return {kind: dataset.log.codes(kind, first)}
-    second = [entity.item_id for entity in entities]
-    return {"user": dataset.log.codes("user", first), "item": dataset.log.codes("item", second)}
-
-
-def _unknown(question: Question, kind: EntityKind, coded: _Coded) -> Iterator[FieldError]:
+def _unknown(question: Question, kind: EntityKind, coded: Codes) -> Iterator[FieldError]:
     for side, codes in coded.items():
         for row in np.flatnonzero(codes < 0).tolist():
             entity = question.entities[kind][row]

@@ -10,6 +10,7 @@ import pytest
 from app.domain.gathering import INLINE_ROWS, MOST_TURNS, Gatherer, Single
 from app.domain.predictions import Basis
 from app.domain.served import Reader, ServedDataset, ServedModel
+from app.domain.stored_predictions import Entity
 from model.events.tail import LogWithTail
 from model.snapshots import ReadRows, Rows
 from model.tasks import Task
@@ -42,11 +43,16 @@ class Questions:
         self._basis = Basis(dataset, model, dataset.cutoff_us(model))
         self._task: Task = predictor.tasks["buys_14d"]
         self._gatherer = Gatherer(threads)
-        self._users = len(shop.log.users)
+        self._ids = [str(one) for one in shop.log.users.ids]
 
-    def ask(self, user: int) -> asyncio.Future[Single]:
+    def ask(self, user: int) -> asyncio.Future[Single | None]:
         """One user's answer."""
-        return self._gatherer.ask(self._basis, self._task, user % self._users, -1)
+        known = self._ids[user % len(self._ids)]
+        return self._gatherer.ask(self._basis, self._task, Entity(known))
+
+    def ask_for(self, entity_id: str) -> asyncio.Future[Single | None]:
+        """The answer of whoever has this id."""
+        return self._gatherer.ask(self._basis, self._task, Entity(entity_id))
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def test_a_lone_question_waits_for_nobody(questions: Questions) -> None:
 
 
 def test_who_comes_a_turn_later_is_answered_with_those_before(questions: Questions) -> None:
-    async def asked() -> list[Single]:
+    async def asked() -> list[Single | None]:
         answers = [questions.ask(0), questions.ask(1)]
         await asyncio.sleep(0)
         answers.append(questions.ask(2))
@@ -77,7 +83,7 @@ def test_who_comes_a_turn_later_is_answered_with_those_before(questions: Questio
     together = asyncio.run(asked())
     assert questions.counted.rows == [3]
     alone = [asyncio.run(_one(questions, user)) for user in range(3)]
-    assert [one.point for one in together] == pytest.approx([one.point for one in alone], abs=1e-6)
+    assert _points(together) == pytest.approx(_points(alone), abs=1e-6)
 
 
 def test_nobody_waits_for_ever_while_others_come(questions: Questions) -> None:
@@ -103,5 +109,20 @@ def test_enough_are_answered_at_once(questions: Questions) -> None:
     assert questions.counted.rows == [INLINE_ROWS, 1]
 
 
-async def _one(questions: Questions, user: int) -> Single:
+def test_who_is_unknown_gets_nothing_and_the_others_their_answers(questions: Questions) -> None:
+    async def asked() -> list[Single | None]:
+        return await asyncio.gather(questions.ask(0), questions.ask_for("nobody"), questions.ask(1))
+
+    first, nobody, last = asyncio.run(asked())
+    assert nobody is None
+    assert questions.counted.rows == [2]
+    alone = [asyncio.run(_one(questions, user)) for user in range(2)]
+    assert _points([first, last]) == pytest.approx(_points(alone), abs=1e-6)
+
+
+async def _one(questions: Questions, user: int) -> Single | None:
     return await questions.ask(user)
+
+
+def _points(answers: list[Single | None]) -> list[float]:
+    return [answer.point for answer in answers if answer is not None]
