@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, sessionmaker
 
+from app.db.quick_query import ask
 from app.db.tables import Dataset
 from app.domain.aliases import list_aliases
 from app.domain.predictors import LogSource, log_source_of
@@ -32,10 +34,14 @@ class Facts:
     tail: Tail
 
 
-def count_changes(session: Session, dataset_ids: Iterable[int]) -> dict[int, int]:
+def count_changes(sessions: sessionmaker[Session], dataset_ids: Iterable[int]) -> dict[int, int]:
     """The counts of changes of those datasets that are there."""
-    query = select(Dataset.id, Dataset.changes).where(Dataset.id.in_(dataset_ids))
-    return {row.id: row.changes for row in session.execute(query)}
+    return dict(ask(sessions, _counts(tuple(dataset_ids))))
+
+
+@lru_cache(maxsize=8)
+def _counts(dataset_ids: tuple[int, ...]) -> Select[int, int]:
+    return select(Dataset.id, Dataset.changes).where(Dataset.id.in_(dataset_ids))
 
 
 def facts_of(

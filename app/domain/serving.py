@@ -159,9 +159,11 @@ class Serving:
         self._watcher.close()
 
     def _look_at(self, served: dict[int, ServedDataset]) -> None:
+        found = count_changes(self._sessions, served)
+        changed = [state for key, state in served.items() if found.get(key) != state.changes]
+        if not changed:
+            return
         with transaction(self._sessions, write=False) as session:
-            found = count_changes(session, served)
-            changed = [state for key, state in served.items() if found.get(key) != state.changes]
             facts = {
                 state.dataset_id: facts_of(
                     session, state.dataset_id, self._data_dir, state.revision, state.sequence
