@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import orjson
 
 from app.domain import predictions
+from app.domain.asked_entities import AskedEntities
 from app.domain.cutoffs import basis_of
 from app.domain.gathering import Gatherer
 from app.domain.predictions import Basis, Question
@@ -77,12 +78,12 @@ class Predicting:
         whom = entity_of(asked, entity_id, item)
         answer = await self._gatherer.ask(basis, asked, whom)
         if answer is None:
-            question = Question([asked], {asked.entity: [whom]}, is_in_url=True)
+            question = Question([asked], {asked.entity: AskedEntities.alone(whom)}, is_in_url=True)
             basis = await self.settled(basis, question, as_of)
             answer = await self._gatherer.ask(basis, asked, whom)
             assert answer is not None
         if self.shadow.wants(basis):
-            self.shadow.offer(basis, Question([asked], {asked.entity: [whom]}))
+            self.shadow.offer(basis, Question([asked], {asked.entity: AskedEntities.alone(whom)}))
         return orjson.dumps(
             {
                 **head_of(asked, whom, basis),

@@ -34,6 +34,7 @@ from app.domain.predictions import Basis, Question, answers_of
 from app.errors import NotAcceptable
 from model.distributions import NamedShares, columns_of
 from model.events import to_datetime
+from model.events.arrow_memory import text_array
 from model.prediction import Predictions
 from model.prediction.explanation import Explanation
 
@@ -140,8 +141,8 @@ def _columns(basis: Basis, told: Predictions, reasons: Sequence[Explanation]) ->
 
 def _joint_columns(basis: Basis, question: Question, found: Reasoned) -> Iterator[dict[str, Any]]:
     for kind, joint in found.joints.items():
-        ids, item_ids = map(list, zip(*question.entities[kind], strict=True))
-        yield {**whom_of(kind, ids, item_ids, basis), **joint_lists(joint)}
+        asked = question.entities[kind]
+        yield {**whom_of(kind, asked.ids, asked.item_ids, basis), **joint_lists(joint)}
 
 
 def _as_json(predictions: Iterable[Any], joints: Iterable[Any]) -> bytes:
@@ -191,8 +192,8 @@ def _batches(basis: Basis, found: Reasoned) -> Iterator[pa.RecordBatch]:
     joints = dict(found.joints)
     for told in found.predictions:
         rows = AnswerRows(
-            entity_ids=pa.array(told.entity_ids, pa.string()),
-            item_ids=None if told.item_ids is None else pa.array(told.item_ids, pa.string()),
+            entity_ids=text_array(told.entity_ids),
+            item_ids=None if told.item_ids is None else text_array(told.item_ids),
             point=told.point,
             cold_start=told.cold_start,
             parameters=None,

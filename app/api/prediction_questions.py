@@ -5,9 +5,9 @@ from __future__ import annotations
 from app.api.conditional_schemas import StatedRequest
 from app.api.predicting import invalid
 from app.api.prediction_schemas import MAX_ANSWERS, MAX_ENTITIES, PredictionRequest
+from app.domain.asked_entities import AskedEntities
 from app.domain.conditional import Statement
 from app.domain.predictions import Basis, Question
-from app.domain.stored_predictions import Entity
 from model.tasks import EntityKind
 
 
@@ -46,13 +46,15 @@ def statement_of(body: StatedRequest) -> Statement | None:
     return Statement(body.given, body.outcomes, body.explain)
 
 
-def _given(body: PredictionRequest) -> dict[EntityKind, list[Entity]]:
-    given: dict[EntityKind, list[Entity]] = {
-        "user": [Entity(user) for user in body.users],
-        "item": [Entity(item) for item in body.items],
-        "pair": [Entity(pair.user, pair.item) for pair in body.pairs],
+def _given(body: PredictionRequest) -> dict[EntityKind, AskedEntities]:
+    given: dict[EntityKind, AskedEntities] = {
+        "user": AskedEntities(body.users),
+        "item": AskedEntities(body.items),
+        "pair": AskedEntities(
+            [pair.user for pair in body.pairs], [pair.item for pair in body.pairs]
+        ),
     }
-    return {kind: entities for kind, entities in given.items() if entities}
+    return {kind: entities for kind, entities in given.items() if len(entities)}
 
 
 def _checked(question: Question, version: int) -> Question:

@@ -23,6 +23,7 @@ from app.api.prediction_schemas import (
     PredictionList,
     PredictionRequest,
 )
+from app.domain.asked_entities import AskedEntities
 from app.domain.conditional import Reasoned, Statement, answer_given, check
 from app.domain.model_versions import CHAMPION
 from app.domain.predictions import Basis, Question, answer
@@ -82,7 +83,8 @@ async def get_prediction(
     if explain:
         basis = await predicting.basis(dataset, version, [task], as_of)
         asked = basis.model.tasks[task]
-        question = Question([asked], {asked.entity: [entity_of(asked, entity_id, item)]}, True)
+        whom = entity_of(asked, entity_id, item)
+        question = Question([asked], {asked.entity: AskedEntities.alone(whom)}, True)
         _, content = await _with_second_look(predicting, basis, question, as_of, _one_explained)
         return json_response(content)
     return json_response(await predicting.single(dataset, task, entity_id, item, version, as_of))

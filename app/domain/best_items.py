@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.domain.asked_entities import AskedEntities
 from app.domain.predictions import Basis, Question, answer, answers_of
-from app.domain.stored_predictions import Answer, Entity
+from app.domain.stored_predictions import Answer
 from app.errors import FieldError, NotFound
 from model.prediction import popular_items
 from model.tasks import Task
@@ -31,9 +32,10 @@ def best_items(basis: Basis, task: Task, user: str) -> list[Answer]:
             code="entity_not_found",
             errors=(FieldError("/query/user", detail, "unknown_user"),),
         )
-    pairs = [Entity(user, item) for item in _candidates(basis, code)]
-    if not pairs:
+    items = _candidates(basis, code)
+    if not items:
         return []
+    pairs = AskedEntities([user] * len(items), items)
     (told,) = answer(basis, Question([task], {"pair": pairs}))
     return sorted(answers_of(told), key=lambda one: (one.point, one.entity))
 

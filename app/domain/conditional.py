@@ -94,8 +94,8 @@ def answer_given(basis: Basis, question: Question, statement: Statement) -> Reas
         predictions.append(
             Predictions(
                 task=task,
-                entity_ids=[entity.entity_id for entity in entities],
-                item_ids=[e.item_id for e in entities] if task.entity == "pair" else None,
+                entity_ids=entities.ids,
+                item_ids=entities.item_ids,
                 cold_start=of_kind.is_cold,
                 distribution=conditional.distribution(task.name, of_kind.flat, of_kind.given),
             )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.asked_entities import AskedEntities
 from app.domain.predictions import CHUNK_ROWS, Basis, codes_of
 from app.domain.stored_predictions import Entity
 from model.prediction import Scorer, chunks
@@ -127,7 +128,7 @@ def _tell(batch: Sequence[_Asked], answers: Answers, error: Exception | None) ->
 
 def _answered(batch: Sequence[_Asked]) -> Answers:
     basis, kind = batch[0].basis, batch[0].task.entity
-    coded = codes_of(basis.dataset, kind, [asked.entity for asked in batch])
+    coded = codes_of(basis.dataset, kind, AskedEntities.of([asked.entity for asked in batch]))
     if min(codes.min() for codes in coded.values()) < 0:
         is_known = np.logical_and.reduce([codes >= 0 for codes in coded.values()])
         return _answered_if(is_known.tolist(), batch)

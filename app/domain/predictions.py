@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, ModelVersion, TaskRow
+from app.domain.asked_entities import AskedEntities
 from app.domain.model_versions import trained_tasks
 from app.domain.served import ServedDataset, ServedModel, shown_time
 from app.domain.stored_predictions import Answer, Entity
@@ -42,7 +43,7 @@ class Question:
     """
 
     tasks: Sequence[Task]
-    entities: dict[EntityKind, list[Entity]]
+    entities: dict[EntityKind, AskedEntities]
     is_in_url: bool = False
 
     def names(self, kind: EntityKind) -> list[str]:
@@ -88,8 +89,8 @@ def answer(basis: Basis, question: Question) -> Iterator[Predictions]:
         entities = question.entities[task.entity]
         yield Predictions(
             task=task,
-            entity_ids=[entity.entity_id for entity in entities],
-            item_ids=[e.item_id for e in entities] if task.entity == "pair" else None,
+            entity_ids=entities.ids,
+            item_ids=entities.item_ids,
             cold_start=is_cold,
             distribution=basis.model.predictor.scorer(task.entity).distribution(task.name, flat),
         )
@@ -120,13 +121,15 @@ def rows_of(basis: Basis, question: Question) -> dict[EntityKind, Rows]:
     }
 
 
-def codes_of(dataset: ServedDataset, kind: EntityKind, entities: Sequence[Entity]) -> Codes:
+def codes_of(dataset: ServedDataset, kind: EntityKind, entities: AskedEntities) -> Codes:
     """Codes of users, of items, or of both; -1 for unknown ones."""
-    first = [entity.entity_id for entity in entities]
+    log = dataset.log
     if kind != "pair":
-        return {kind: dataset.log.codes(kind, first)}
-    second = [entity.item_id for entity in entities]
-    return {"user": dataset.log.codes("user", first), "item": dataset.log.codes("item", second)}
+        return {kind: log.codes(kind, entities.ids)}
+    return {
+        "user": log.codes("user", entities.ids),
+        "item": log.codes("item", entities.item_ids or []),
+    }
 
 
 def answers_of(predictions: Predictions) -> Iterator[Answer]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.compiled import COMPILED, compiled_as
-from model.events.arrow_memory import is_there, text_bytes
+from model.events.arrow_memory import is_there, side_by_side, text_bytes
 
 Longs = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -37,7 +37,7 @@ class IdSearch:
     def codes(self, ids: Sequence[str]) -> Longs:
         """(R,) the places of these ids, -1 for one that is not there."""
         if COMPILED:
-            return _places(self._offsets, self._data, *_side_by_side(ids))
+            return _places(self._offsets, self._data, *side_by_side(ids))
         return np.array([self._place(one) for one in ids], dtype=np.int64)
 
     def _place(self, wanted: str) -> int:
@@ -56,22 +56,10 @@ def places_among(texts: pa.Array, known: Sequence[str]) -> Longs:
     It takes the compiler.
     """
     order = sorted(range(len(known)), key=known.__getitem__)
-    in_order = _side_by_side([known[place] for place in order])
+    in_order = side_by_side([known[place] for place in order])
     place_of: Longs = np.array([*order, -1], dtype=np.int64)
     found: Longs = place_of[_places(*in_order, *text_bytes(texts))]
     return np.where(is_there(texts), found, -1) if texts.null_count else found
-
-
-def _side_by_side(texts: Sequence[str]) -> tuple[Longs, Bytes]:
-    """What `text_bytes` gives of some texts, half characters included; Arrow would need pandas."""
-    raw = "".join(texts).encode(errors="surrogatepass")
-    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-    if len(raw) > sizes.sum():
-        encoded = (len(text.encode(errors="surrogatepass")) for text in texts)
-        sizes = np.fromiter(encoded, np.int64, len(texts))
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return offsets, np.frombuffer(raw, dtype=np.uint8)
 
 
 @compiled_as(f"int64[::1]({_LONGS}, {_BYTES}, {_LONGS}, {_BYTES})")
@@ -81,22 +69,24 @@ def _places(offsets: Longs, data: Bytes, wanted_offsets: Longs, wanted: Bytes) -
         start = wanted_offsets[row]
         size = wanted_offsets[row + 1] - start
         low, high = 0, len(offsets) - 1
+        # What lies between two ids begins with all that the two have in common with what is wanted.
+        below, above = 0, 0
         while low < high:
             middle = (low + high) >> 1
             own = offsets[middle]
             own_size = offsets[middle + 1] - own
             common = min(size, own_size)
-            byte = 0
+            byte = min(below, above)
             while byte < common and data[own + byte] == wanted[start + byte]:
                 byte += 1
             is_below = own_size < size
             if byte < common:
                 is_below = data[own + byte] < wanted[start + byte]
             if is_below:
-                low = middle + 1
+                low, below = middle + 1, byte
             elif byte == common and own_size == size:
                 places[row] = middle
                 break
             else:
-                high = middle
+                high, above = middle, byte
     return places

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from model.events.arrow_memory import doubles, is_there, text_bytes
+from model.events.arrow_memory import doubles, is_there, text_array, text_bytes
 
 NUMBERS = [None, 1.5, float("nan"), None, -2.0, 0.0, *map(float, range(9))]
 
@@ -28,3 +28,10 @@ def test_texts_are_those_of_arrow(skipped: int) -> None:
     bounds, raw = text_bytes(pa.array(texts, pa.large_string())[skipped:])
     found = [bytes(raw[a:b]).decode() for a, b in pairwise(bounds)]
     assert found == texts[skipped:]
+
+
+@pytest.mark.parametrize("texts", [[], ["a"], ["", "a", ""], ["ä", "zz", "\U0001f600", "a"]])
+def test_an_array_of_texts_is_what_arrow_makes_of_them(texts: list[str]) -> None:
+    found = text_array(texts)
+    found.validate(full=True)
+    assert found.equals(pa.array(texts, pa.string()))
