@@ -65,7 +65,8 @@ class RecentCounterparts:
         """
         if not self.wanted or not len(recent_RL):
             return {}
-        if COMPILED and len(recent_RL) <= _FEW and _is_one_moment(cutoffs_us):
+        keeps = COMPILED and _is_one_moment(cutoffs_us)
+        if keeps and len(recent_RL) <= _FEW:
             return self._kept(recent_RL, int(cutoffs_us[0]))
         moments_us, moment = _distinct(cutoffs_us)
         size = len(moments_us) * len(self._others)
@@ -73,6 +74,8 @@ class RecentCounterparts:
         if size <= _MAX_TABLE and (self._is_known(moments_us) or recent_RL.size > size):
             tables = self._everybody(moments_us)
             return {name: looked_up(tables[name], moment, recent_RL) for name in self.wanted}
+        if keeps:
+            return self._kept(recent_RL, int(cutoffs_us[0]))
         there = recent_RL >= 0
         row, codes = np.nonzero(there)[0], recent_RL[there]
         found = {}

@@ -35,8 +35,13 @@ def test_few_rows_and_many_read_the_same(
 
 
 @pytest.mark.parametrize("is_compiled", [True, False])
-def test_one_moment_is_read_as_many_are(is_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("few", [recent._FEW, 0])
+def test_one_moment_is_read_as_many_are(
+    few: int, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recent, "COMPILED", is_compiled)
+    monkeypatch.setattr(recent, "_FEW", few)
+    monkeypatch.setattr(recent, "_MAX_TABLE", 0)
     log = random_log(0)
     met, _ = rows(len(log.items))
     at_us = np.full(len(met), START_US + 70 * DAY)
