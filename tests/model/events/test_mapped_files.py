@@ -7,6 +7,7 @@ from weakref import ref
 import numpy as np
 import pytest
 
+from model.events import mapped_files
 from model.events.mapped_files import MappedFiles
 
 PAGES = 64
@@ -37,3 +38,11 @@ def test_what_is_no_longer_used_is_forgotten(path: Path) -> None:
     del pages
     assert gone() is None
     files.let_go()
+
+
+def test_a_system_without_large_pages_maps_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped_files, "_LARGE_PAGES", 10_000)  # no such advice
+    pages = MappedFiles().map(path)
+    assert np.frombuffer(pages, dtype=np.int64)[-1] == PAGES * mmap.PAGESIZE // 8 - 1
