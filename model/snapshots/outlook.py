@@ -8,8 +8,9 @@ task asks about, the log ratio
     r(day) = log(n(day, day + horizon) / horizon) - log(n(day - TRAILING_DAYS, day) / TRAILING_DAYS)
 
 is expected to be the mean r of the same day in earlier years, drawn to the mean of all days by as
-much as years differ and few visits say little. Added to the logit of whether something happens
-and to the log of how often, it changes what is likely for all alike. In training the r that
+much as years differ and few visits say little. By how much more than that came true in the last
+`LATELY_DAYS` is expected to last in part. Added to the logit of whether something happens
+and to the log of how often, r changes what is likely for all alike. In training the r that
 came true is added, so that the network learns who will come, not how the shop fared.
 """
 
@@ -42,6 +43,9 @@ YEARS_VARIANCE = 0.15**2
 """Of r between the same days of different years."""
 OVERDISPERSION = 4.0
 """How much more visits vary than if nobody's visit made another more likely."""
+LATELY_DAYS = 60
+LASTING_SHARE = 0.75
+"""Of what came true lately beyond what the season had said: how much is expected to last."""
 BOUND = 1.5
 """r differs from its mean by at most so much."""
 
@@ -217,14 +221,18 @@ class _Ratios:
         self._mean = float(np.nanmean(true)) if (~np.isnan(true)).any() else 0.0
 
     def expected(self) -> Outlook:
-        """By the same day of earlier years; 0 where there is none."""
-        return self._outlook(self._expected_moves())
+        """By the same day of earlier years, and what was beyond that lately."""
+        return self._outlook(self._expected_moves)
 
     def realised(self, until_us: int) -> Outlook:
         """What came true before a time, else what is expected."""
-        shrunk = SEASON_VARIANCE / (SEASON_VARIANCE + self._noise)
-        moves = (self._true(until_us) - self._mean) * shrunk
-        return self._outlook(np.where(np.isnan(moves), self._expected_moves(), moves))
+        moves = self._came_true(self._true(until_us))
+        return self._outlook(np.where(np.isnan(moves), self._expected_moves, moves))
+
+    def _came_true(self, ratio: Floats) -> Floats:
+        """Above the mean of all days; few visits say little."""
+        moves: Floats = (ratio - self._mean) * SEASON_VARIANCE / (SEASON_VARIANCE + self._noise)
+        return moves
 
     def _true(self, until_us: int) -> Floats:
         """The r that came true before a time, else NaN."""
@@ -235,7 +243,27 @@ class _Ratios:
         bounded = np.clip(moves, -BOUND, BOUND).round(4)
         return Outlook(first_day=int(self._days[0]), moves=tuple(bounded.tolist()))
 
+    @cached_property
     def _expected_moves(self) -> Floats:
+        seasonal = self._seasonal_moves()
+        return seasonal + LASTING_SHARE * self._beyond_lately(seasonal)
+
+    def _beyond_lately(self, seasonal: Floats) -> Floats:
+        """How much more came true in the last days than the season had said.
+
+        Of the days whose windows were over on a day; a day that nothing is known of counts as 0,
+        so that a young shop's surplus is small.
+        """
+        beyond = self._came_true(self._ratio) - seasonal
+        total = np.concatenate([[0.0], np.nan_to_num(beyond).cumsum()])
+        # A day's features are made of the events before it; after the log's end nothing is new.
+        over = np.minimum(self._days, np.ceil(self._last)) - self._start - self._horizon
+        until = np.floor(over - self._days[0]).clip(-1).astype(np.int64) + 1
+        since = (until - LATELY_DAYS).clip(0)
+        lately: Floats = (total[until] - total[since]) / LATELY_DAYS
+        return lately
+
+    def _seasonal_moves(self) -> Floats:
         width = max(self._horizon, SHORTEST_DAYS)
         total, noise, years = np.zeros((3, len(self._days)))
         for year in range(1, MAX_YEARS + 1):

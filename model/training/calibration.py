@@ -4,9 +4,6 @@ Each parameter p of a task becomes slope * p + shift: for probabilities this is 
 for amounts and numbers it moves and scales the location and the spread. The periods, classes or
 bins of a task have one slope together, a temperature; periods have no shift. Fitted by maximum
 likelihood with a pull towards the identity, so that few rows change little.
-
-Validation has few cutoffs, so that a shift follows what the shop did at these: how much more came
-true than the outlook had said. That is known, and taken apart: it lasts in part.
 """
 
 from __future__ import annotations
@@ -20,8 +17,6 @@ from model.network.likelihoods import nll_of_all
 _ONE_SLOPE: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard"})
 _PULL = 20.0
 """How many rows' worth of evidence the identity has."""
-LASTING_SHARE = 0.75
-"""Of what the outlook missed: how much of it is expected to be missed again."""
 
 
 def fit_calibration(
@@ -29,21 +24,16 @@ def fit_calibration(
     marginals_RO: Tensor,
     labels: list[Tensor],
     weights_R: Tensor,
-    missed_RO: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The (columns,) slopes and shifts that make the validation rows most likely.
 
     Args:
         layout: the tasks.
-        marginals_RO: with the outlook that was expected.
+        marginals_RO: validation has few cutoffs, so that a shift would follow what the shop did
+            at these: with the outlook that came true it is what the network misses.
         labels: per group, see `negative_log_likelihood`.
         weights_R: of the rows.
-        missed_RO: how much more came true than was expected; none by default.
     """
-    if missed_RO is not None:
-        slope, shift = fit_calibration(layout, marginals_RO + missed_RO, labels, weights_R)
-        missed_O = (missed_RO * weights_R[:, None]).sum(dim=0) / weights_R.sum()
-        return slope, shift + LASTING_SHARE * slope * missed_O
     columns = layout.columns
     slope = torch.ones(columns, requires_grad=True)
     shift = torch.zeros(columns, requires_grad=True)

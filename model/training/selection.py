@@ -90,8 +90,8 @@ def choose_serving(
 ) -> dict[str, TaskServing]:
     """Calibrate the model and choose, per task, the source by its validation NLL.
 
-    With the outlooks that came true calibration knows what was the shop's doing, see
-    `fit_calibration`; the choice does not know it.
+    With the outlooks that came true calibration knows what was the shop's doing; the choice does
+    not know it.
 
     A private head is served as it was learned: it is linear, and was fitted to nothing else.
 
@@ -112,13 +112,9 @@ def choose_serving(
     }
     if examples is None or outputs is None:
         return chosen
-    slope, shift = fit_calibration(
-        layout,
-        outputs.marginals,
-        examples.labels,
-        examples.weights,
-        None if came_true is None else examples.moved_beyond(came_true),
-    )
+    expected = outputs.marginals
+    realised = expected if came_true is None else expected + examples.moved_beyond(came_true)
+    slope, shift = fit_calibration(layout, realised, examples.labels, examples.weights)
     for task in tasks:
         columns = layout.columns_of(task.name)
         calibrated = chosen[task.name].model_copy(
