@@ -75,6 +75,9 @@ class Config(BaseModel):
     self_supervision: float = Field(
         default=1.0, ge=0, le=100, description="weight of its loss; 0 is none"
     )
+    boosted: bool = Field(
+        default=True, description="whether boosted trees have a say beside the network"
+    )
     trials: int = Field(
         default=0,
         ge=0,

@@ -13,6 +13,7 @@ from model.distributions import Consistency, Serving
 from model.network import SSMTLNetwork
 from model.network.likelihoods import nll_of_all
 from model.snapshots import least_amounts
+from model.training.boosting import boost
 from model.training.calibration import fit_calibration
 from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
 from model.training.preparation import declared_tasks
@@ -22,9 +23,12 @@ from model.training.selection import choose_serving
 Built = Callable[[SSMTLNetwork], None]
 
 
-def ssmtl(ground: Ground, seed: int) -> Nats:
-    """All tasks and the self-supervised ones in one network."""
-    return served(ground, trained(ground, seed))
+def ssmtl(ground: Ground, seed: int) -> dict[str, Nats]:
+    """All tasks and the self-supervised ones in one network, with and without boosted heads."""
+    network = trained(ground, seed)
+    alone = served(ground, network)
+    boost(network, ground.prepared.training, ground.validation, seed)
+    return {"ssmtl": served(ground, network), "without_trees": alone}
 
 
 def single_task(ground: Ground, seed: int) -> Nats:

@@ -19,45 +19,61 @@ from benchmarks.quality.sharing import Extraction, MultiGate, SharedBottom
 from benchmarks.quality.shops import online_retail, tasks
 from model.config import Config
 
-Compete = Callable[[Ground, int], Nats]
+Compete = Callable[[Ground, int], Mapping[str, Nats]]
+"""Says what was predicted, under one or several names."""
 Skills = dict[str, dict[str, np.ndarray]]
 """Per competitor and task the skill of each seed."""
 
+
+def _alone(name: str, predict: Callable[[Ground, int], Nats]) -> Compete:
+    return lambda ground, seed: {name: predict(ground, seed)}
+
+
 COMPETITORS: Mapping[str, Compete] = {
-    "baseline": best_informed_baseline,
     "ssmtl": ssmtl,
-    "lightgbm": boosted,
-    "single_task": single_task,
-    "shared_bottom": sharing(SharedBottom),
-    "mmoe": sharing(MultiGate),
-    "ple": sharing(Extraction),
+    **{
+        name: _alone(name, predict)
+        for name, predict in {
+            "baseline": best_informed_baseline,
+            "lightgbm": boosted,
+            "single_task": single_task,
+            "shared_bottom": sharing(SharedBottom),
+            "mmoe": sharing(MultiGate),
+            "ple": sharing(Extraction),
+        }.items()
+    },
 }
 ONCE = frozenset({"lightgbm", "single_task", "baseline"})
 """Run with one seed, which stands for all: of many models each, whose mean seeds hardly move."""
+RIVALS = ("lightgbm", "single_task", "shared_bottom", "mmoe", "ple", "baseline")
 _TOLERANCE = 0.005
 
 
 def measure(data: Path, seeds: int, console: Console) -> dict[str, float]:
     """Hold the contest, print the table, return the figures."""
     log, config = online_retail(data), Config()
-    skills: Skills = {name: {} for name in COMPETITORS}
+    skills: Skills = {}
     seconds = dict.fromkeys(COMPETITORS, 0.0)
     errors: Skills = {}
     for fold in folds_of(log, tasks(), config):
         ground = Ground.of(log, fold, config, seed=0)
         for name, compete in COMPETITORS.items():
-            nats = []
+            answers = []
             runs = 1 if name in ONCE else seeds
             for seed in range(runs):
                 started = time.process_time()
-                nats.append(compete(ground, seed))
+                answers.append(compete(ground, seed))
                 seconds[name] += (time.process_time() - started) / runs
-            by_seed = [skills_of(ground, run) for run in nats]
-            skills[name] |= _by_task(by_seed * (seeds // runs))
-            if name == "ssmtl":
-                errors |= _by_task([calibration_errors_of(ground, run) for run in nats])
-            means = [round(float(np.mean(list(run.values()))), 4) for run in by_seed]
-            console.print(f"{name}: mean skill by seed {means}, {seconds[name]:.0f} CPU s a seed")
+            for row in answers[0]:
+                nats = [run[row] for run in answers]
+                by_seed = [skills_of(ground, run) for run in nats]
+                skills.setdefault(row, {}).update(_by_task(by_seed * (seeds // runs)))
+                if row == "ssmtl":
+                    errors |= _by_task([calibration_errors_of(ground, run) for run in nats])
+                means = [round(float(np.mean(list(run.values()))), 4) for run in by_seed]
+                console.print(
+                    f"{row}: mean skill by seed {means}, {seconds[name]:.0f} CPU s a seed"
+                )
     _print(skills, seconds, console)
     _print_hurt(skills, console)
     return {
@@ -74,19 +90,22 @@ def _by_task(runs: list[dict[str, float]]) -> dict[str, np.ndarray]:
 def _print_hurt(skills: Skills, console: Console) -> None:
     """Where the same network does better when it learns a task alone."""
     for task, alone in skills["single_task"].items():
-        hurt = alone.mean() - skills["ssmtl"][task].mean()
+        hurt = alone.mean() - skills["without_trees"][task].mean()
         if hurt > _TOLERANCE:
             console.print(f"sharing hurt {task}: skill {-hurt:+.4f} beside learning it alone")
 
 
 def _figures(skills: Skills, console: Console) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for name, prefix in (("ssmtl", "mean_skill"), ("without_trees", "mean_skill_without_trees")):
+        for rival in RIVALS:
+            less = [skills[name][task] - skills[rival][task] for task in skills[name]]
+            by_seed = np.mean(less, axis=0)
+            figures[f"{prefix}_minus_{rival}"] = float(by_seed.mean())
+            spread = by_seed.std(ddof=1) if len(by_seed) > 1 else float("nan")
+            told = f"mean skill of {name} less {rival}'s: {by_seed.mean():+.4f}"
+            console.print(f"{told}, seed spread {spread:.4f}")
     ours = skills["ssmtl"]
-    figures = {}
-    for rival in ("lightgbm", "single_task", "shared_bottom", "mmoe", "ple", "baseline"):
-        by_seed = np.mean([ours[task] - skills[rival][task] for task in ours], axis=0)
-        figures[f"mean_skill_minus_{rival}"] = float(by_seed.mean())
-        spread = by_seed.std(ddof=1) if len(by_seed) > 1 else float("nan")
-        console.print(f"mean skill less {rival}'s: {by_seed.mean():+.4f}, seed spread {spread:.4f}")
     figures["share_of_tasks_at_least_lightgbm"] = float(
         np.mean([ours[t].mean() >= skills["lightgbm"][t].mean() - _TOLERANCE for t in ours])
     )
@@ -102,5 +121,6 @@ def _print(skills: Skills, seconds: Mapping[str, float], console: Console) -> No
         table.add_row(task, *(f"{skills[name][task].mean():.3f}" for name in skills))
     means = [np.mean([runs.mean() for runs in of.values()]) for of in skills.values()]
     table.add_row("mean", *(f"{mean:.4f}" for mean in means))
-    table.add_row("CPU s a seed", *(f"{seconds[name]:.0f}" for name in skills))
+    spent = [f"{seconds[name]:.0f}" if name in seconds else "" for name in skills]
+    table.add_row("CPU s a seed", *spent)
     console.print(table)

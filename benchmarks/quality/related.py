@@ -25,6 +25,7 @@ from model.distributions import Consistency, Serving
 from model.network import SSMTLNetwork
 from model.network.likelihoods import nll_of_all
 from model.snapshots import least_amounts
+from model.training.boosting import boost
 from model.training.examples import Examples
 from model.training.graph import joint_report
 from model.training.scoring import mean_nll, mean_nll_of, outputs_of
@@ -52,6 +53,8 @@ def _measure(ground: Ground, seed: int) -> dict[str, float]:
     without = trained(
         replace(ground, config=ground.config.model_copy(update={"joint": False})), seed
     )
+    for some in (network, without):
+        boost(some, ground.prepared.training, ground.validation, seed)
     found = joint_report(network, network.kind("user"), test)
     assert found is not None
     own, others = (mean_nll_of(some, some.kind("user"), test) for some in (network, without))

@@ -11,6 +11,7 @@ import torch
 
 from model.artifact import Artifact
 from model.network import Batch, KindShape, SSMTLNetwork
+from model.network.boosted_heads import BoostedHeads
 from model.snapshots import declared_features
 from model.tasks import EntityKind
 
@@ -51,6 +52,8 @@ def _network(artifact: Artifact) -> SSMTLNetwork:
         shapes, len(plan.item_ids), len(plan.users.event_types), description.config
     )
     weights = {name: torch.from_numpy(np.array(array)) for name, array in artifact.weights.items()}
+    for kind in description.tasks:
+        network.kind(kind).boosted = BoostedHeads.of_weights(weights, f"kinds.{kind}.boosted.")
     missing, unexpected = network.load_state_dict(weights, strict=False)
     # Shared embeddings stand in the file once; self-supervised heads are not served.
     lost = [name for name in missing if not _SPARED.search(name)]

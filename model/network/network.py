@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from model.config import Config
 from model.distributions import Layout
+from model.network.boosted_heads import BoostedHeads, features_of
 from model.network.joint_head import JointHead
 from model.network.likelihoods import nll_of_all
 from model.network.neighbours import Neighbours
@@ -69,7 +70,11 @@ class EventEmbeddings(nn.Module):
 
 
 class KindNetwork(nn.Module):
-    """Trunk, task stage, private heads and joint head of one entity kind."""
+    """Trunk, task stage, private heads and joint head of one entity kind.
+
+    Attributes:
+        boosted: the trees of some parameters; none until they are grown.
+    """
 
     def __init__(self, shape: KindShape, embeddings: EventEmbeddings, config: Config) -> None:
         super().__init__()
@@ -93,6 +98,7 @@ class KindNetwork(nn.Module):
         self.trunk = EnsembleTrunk(inputs, config.width, config.members, config.dropout)
         self.stage = TaskStage(self.layout, config.width, config.task_channels)
         self.private = PrivateHeads(self.layout, shape.numbers)
+        self.boosted: BoostedHeads | None = None
         self.joint = JointHead(
             self.layout, config.width, config.evidence_channels, config.neighbours
         )
@@ -132,6 +138,20 @@ class KindNetwork(nn.Module):
         scaled_BF = self.numeric(numbers_BF).detach()
         parameters: Tensor = self.private(scaled_BF, some)
         return parameters
+
+    def blended(
+        self,
+        shared_BO: Tensor,
+        private_BO: Tensor,
+        numbers_BF: Tensor,
+        categories_BA: Tensor,
+        some: SomeTasks | None = None,
+    ) -> Tensor:
+        """(B, columns) what the model says of some tasks: the mean of all heads."""
+        network = blended(shared_BO, private_BO)
+        if self.boosted is None:
+            return network
+        return self.boosted.pooled(network, features_of(numbers_BF, categories_BA), some)
 
     @torch.no_grad()
     def start_at(self, parameters_O: Tensor) -> None:
@@ -187,7 +207,8 @@ class SSMTLNetwork(nn.Module):
         kind = self.kind(entity)
         state = kind.state(batch)
         shared = self.shared_parameters(entity, state)
-        return state, blended(shared, kind.private_parameters(batch.numbers))
+        private = kind.private_parameters(batch.numbers)
+        return state, kind.blended(shared, private, batch.numbers, batch.categories)
 
     def shared_parameters(
         self, entity: EntityKind, state_BD: Tensor, some: SomeTasks | None = None

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Collection
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from model.artifact import ExportError
 from model.distributions import JointCorrection
 from model.network import Batch, KindNetwork, SSMTLNetwork
+from model.network.boosted_heads import is_trees
 from model.tasks import EntityKind
 from model.training.examples import Examples
 
@@ -76,7 +78,12 @@ def export_network(
     rows = np.arange(min(_EXAMPLE_ROWS, len(examples)))
     arrays = examples.reader.arrays(examples.inputs.take(rows))
     tensors = tuple(torch.from_numpy(array) for array in arrays.values())
-    content = _to_onnx(forward, tensors, tuple(arrays))
+    exported = _to_onnx(forward, tensors, tuple(arrays))
+    boosted = network.kind(entity).boosted
+    for node in filter(is_trees, exported.graph.node):
+        assert boosted is not None
+        boosted.complete(node)
+    content = exported.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = {node.name for node in session.get_inputs()}
     served = session.run(["parameters", "state"], {name: arrays[name] for name in names})
@@ -114,7 +121,9 @@ def _distance(served: NDArray[np.floating], expected: Tensor) -> float:
     return float(np.abs(served - expected.numpy()).max())
 
 
-def _to_onnx(forward: nn.Module, tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> bytes:
+def _to_onnx(
+    forward: nn.Module, tensors: tuple[Tensor, ...], names: tuple[str, ...]
+) -> onnx.ModelProto:
     rows = torch.export.Dim("rows")
     for library in ("torch.onnx", "onnxscript"):
         logging.getLogger(library).setLevel(logging.ERROR)
@@ -130,5 +139,5 @@ def _to_onnx(forward: nn.Module, tensors: tuple[Tensor, ...], names: tuple[str, 
             dynamic_shapes={"tensors": tuple({0: rows} for _ in tensors)},
             verbose=False,
         )
-        assert program is not None
-        return bytes(program.model_proto.SerializeToString())
+    assert program is not None
+    return program.model_proto

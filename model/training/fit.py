@@ -24,8 +24,9 @@ from model.snapshots import (
     watermark_us,
 )
 from model.snapshots.outlook import outlook_key
-from model.tasks import Task
+from model.tasks import EntityKind, Task
 from model.training.background import background_rows
+from model.training.boosting import Rounds, boost
 from model.training.export import export_network
 from model.training.fingerprint import fingerprint_of
 from model.training.fold import Announce, FoldResult, run_fold
@@ -131,6 +132,15 @@ def _final(
         stop,
         resumption,
     )
+    if config.boosted:
+        boost(
+            network,
+            prepared.training,
+            {},
+            seed,
+            _rounds(results),
+            check=lambda: announce("training", 1.0, None, {}),
+        )
     announce("testing", 0.0, None, {})
     learned = [task for task in tasks if task.name not in prepared.left_out]
     serving = _serving(learned, results, prepared)
@@ -154,6 +164,15 @@ def _final(
         ),
     )
     return _artifact(description, without_self_supervision(network, config), prepared)
+
+
+def _rounds(results: Sequence[FoldResult]) -> dict[EntityKind, Rounds]:
+    """As the folds found them; of a question that several asked, the last one."""
+    found: dict[EntityKind, Rounds] = {}
+    for result in results:
+        for entity, rounds in result.rounds.items():
+            found[entity] = found.get(entity, {}) | rounds
+    return found
 
 
 def _artifact(description: Description, network: SSMTLNetwork, prepared: Prepared) -> Artifact:

@@ -16,6 +16,7 @@ from model.events import EventLog
 from model.network import SSMTLNetwork
 from model.snapshots import Fold, FoldPart, Outlook
 from model.tasks import EntityKind
+from model.training.boosting import Rounds, boost
 from model.training.cold import cold_reports
 from model.training.evidence_shares import evidence_shares
 from model.training.examples import Examples
@@ -39,13 +40,14 @@ Announce = Callable[[str, float, int | None, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold says of its tasks, and after how many epochs it was best."""
+    """What a fold says of its tasks, and after how many epochs and rounds it was best."""
 
     serving: dict[str, TaskServing]
     reports: dict[str, TaskReport]
     joint: dict[str, JointReport]
     edges: list[Edge]
     epochs: int
+    rounds: dict[EntityKind, Rounds]
 
 
 def run_fold(
@@ -71,8 +73,17 @@ def run_fold(
         stop,
         memory,
     )
+    rounds: dict[EntityKind, Rounds] = {}
+    if config.boosted:
+        rounds = boost(
+            network,
+            prepared.training,
+            validation,
+            seed,
+            check=lambda: announce("training", 1.0, None, {}),
+        )
     announce("testing", 0.0, None, {})
-    return _conclude(network, prepared, fold, validation, run.best_epoch, config, rng)
+    return _conclude(network, prepared, fold, validation, run.best_epoch, rounds, config, rng)
 
 
 def fold_run(
@@ -120,10 +131,11 @@ def _conclude(
     fold: Fold,
     validation: dict[EntityKind, Examples],
     epochs: int,
+    rounds: dict[EntityKind, Rounds],
     config: Config,
     rng: np.random.Generator,
 ) -> FoldResult:
-    result = FoldResult({}, {}, {}, [], epochs)
+    result = FoldResult({}, {}, {}, [], epochs, rounds)
     test = {} if fold.test is None else validation_rows(prepared, fold.test, config, rng)
     came_true = prepared.came_true(fold.validation)
     for entity in prepared.layouts:

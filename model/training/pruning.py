@@ -56,7 +56,8 @@ def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
     state["joint.output"] = state["joint.output"][columns]
     state["private.bias"] = whole.private.bias[columns]
     by_group = ("stage.head_weights.", "stage.private.", "private.weights.")
-    kept = {name: value for name, value in state.items() if not name.startswith(by_group)}
+    apart = (*by_group, "boosted.")
+    kept = {name: value for name, value in state.items() if not name.startswith(apart)}
     of_whole = {
         (group.likelihood, group.parameters): i for i, group in enumerate(whole.layout.groups)
     }
@@ -68,3 +69,5 @@ def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
         for name in ("stage.private", "private.weights"):
             kept[f"{name}.{index}"] = state[f"{name}.{before}"][members]
     small.load_state_dict(kept)
+    if whole.boosted is not None:
+        small.boosted = whole.boosted.of_columns(columns)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.network import KindNetwork, SomeTasks, SSMTLNetwork, blended
+from model.network import KindNetwork, SomeTasks, SSMTLNetwork
 from model.network.likelihoods import nll_of_all
 from model.training.examples import Examples
 
@@ -71,8 +71,9 @@ def outputs_of(
         offsets = examples.offsets_of(rows, some)
         shared = network.shared_parameters(kind.entity, states[rows], some)
         numbers = torch.from_numpy(examples.inputs.numbers[rows])
+        categories = torch.from_numpy(examples.inputs.categories[rows])
         private = kind.private_parameters(numbers, some)
-        marginals.append(blended(shared, private) + offsets)
+        marginals.append(kind.blended(shared, private, numbers, categories, some) + offsets)
         privates.append(private + offsets)
     return Outputs(states, torch.cat(marginals), torch.cat(privates))
 

@@ -1,4 +1,4 @@
-"""The contest in small; LightGBM, which the tests do not install, is not asked."""
+"""The contest in small."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.quality.contest import Ground, folds_of
 from benchmarks.quality.few_labels import with_few_labels, without_self_supervision
-from benchmarks.quality.networks import sharing, single_task, ssmtl, trained
+from benchmarks.quality.networks import trained
+from benchmarks.quality.real import COMPETITORS
 from benchmarks.quality.scores import calibration_errors_of
 from benchmarks.quality.sharing import Extraction, Mix, MultiGate, SharedBottom, replace_sharing
 from model import Config, Count, Occurs, PeakPeriod, Task
@@ -58,14 +59,24 @@ def test_another_sharing_has_as_many_parameters(ground: Ground, mix: Mix) -> Non
     assert after == pytest.approx(before, rel=0.15)
 
 
-@pytest.mark.parametrize("compete", [ssmtl, single_task, *map(sharing, MIXES)])
-def test_every_network_scores_the_same_rows(ground: Ground, compete) -> None:  # type: ignore[no-untyped-def]
-    nats = compete(ground, 0)
-    assert set(nats) == {task.name for task in TASKS}
-    for entity, task in ground.tasks():
-        labels = ground.labels(entity, task.name, "test")
-        missing = np.isnan(labels.reshape(len(labels), -1)).any(axis=1)
-        assert (np.isnan(nats[task.name]) == missing).all()
+@pytest.mark.parametrize("name", COMPETITORS)
+def test_every_competitor_scores_the_same_rows(ground: Ground, name: str) -> None:
+    answers = COMPETITORS[name](ground, 0)
+    assert name in answers
+    for nats in answers.values():
+        assert set(nats) == {task.name for task in TASKS}
+        for entity, task in ground.tasks():
+            labels = ground.labels(entity, task.name, "test")
+            missing = np.isnan(labels.reshape(len(labels), -1)).any(axis=1)
+            assert (np.isnan(nats[task.name]) == missing).all()
+
+
+def test_trees_change_what_the_network_says_of_tasks_that_have_some(ground: Ground) -> None:
+    answers = COMPETITORS["ssmtl"](ground, 0)
+    with_trees, without = answers["ssmtl"], answers["without_trees"]
+    same = {name for name in with_trees if np.array_equal(with_trees[name], without[name], True)}
+    assert "weekday" in same
+    assert same < set(with_trees)
 
 
 def test_a_seed_decides_all(ground: Ground) -> None:
@@ -99,7 +110,7 @@ def test_few_labels_are_those_of_some_users_and_self_supervision_keeps_its_own(
 
 
 def test_calibration_errors_follow_from_nats(ground: Ground) -> None:
-    nats = ssmtl(ground, 0)
+    nats = COMPETITORS["ssmtl"](ground, 0)["ssmtl"]
     errors = calibration_errors_of(ground, nats)
     assert set(errors) == {"buys"}
     assert 0 <= errors["buys"] < 0.5

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.config import Config
 from model.distributions import Layout
-from model.network import Batch, KindShape, Neighbours, SSMTLNetwork
+from model.network import Batch, KindNetwork, KindShape, Neighbours, SSMTLNetwork
+from model.network.boosted_heads import BoostedHeads, Head, Tree
 from model.tasks import (
     Column,
     Count,
@@ -78,6 +80,29 @@ def made_network() -> SSMTLNetwork:
         tasks = len(kind.layout)
         network.connect(entity, Neighbours.strongest(torch.rand(tasks, tasks), tasks))
     return network.eval()
+
+
+def made_boosted(kind: KindNetwork) -> BoostedHeads:
+    """Random trees for the first parameter of two tasks together, and for one of another."""
+    rng = np.random.default_rng(0)
+    first, second, *_, last = [
+        kind.layout.columns_of(task.name).start for task in (*kind.layout.tasks, *kind.layout.tasks)
+    ]
+    heads = [
+        Head((first, second), 0.3, tuple(_made_tree(rng) for _ in range(4))),
+        Head((last,), -0.7, tuple(_made_tree(rng) for _ in range(3))),
+    ]
+    return BoostedHeads(heads[: 1 if last in (first, second) else 2], kind.layout.columns)
+
+
+def _made_tree(rng: np.random.Generator) -> Tree:
+    """Three questions, one of them below another's high side; four leaves."""
+    inner = 3
+    low, high = np.array([1, 3, 5, 3, 4, 5, 6]), np.array([2, 4, 6, 3, 4, 5, 6])
+    feature = rng.integers(0, NUMBERS + len(CATEGORY_SIZES), len(low))
+    value = rng.normal(size=len(low)).astype(np.float32)
+    value[:inner] = 0
+    return Tree(feature, rng.normal(size=len(low)).astype(np.float32), low, high, value)
 
 
 @torch.no_grad()

@@ -4,17 +4,22 @@ import onnxruntime
 import torch
 
 from model.config import Config
+from model.training.boosting import grow
 from model.training.export import export_network
 from model.training.preparation import Prepared
 from model.training.scoring import outputs_of
 from tests.model.network.made_networks import moved
 
 
-def test_a_private_head_answers_its_task_and_no_other(prepared: Prepared, config: Config) -> None:
+def test_a_private_head_answers_its_task_and_all_heads_the_others(
+    prepared: Prepared, config: Config
+) -> None:
     torch.manual_seed(0)
     network = prepared.network(config)
     moved(network)
     kind, examples = network.kind("item"), prepared.training["item"]
+    kind.boosted, _ = grow(examples, examples, seed=0)
+    assert kind.boosted is not None
     own, *others = [task.name for task in kind.layout.tasks]
     content, error = export_network(network.eval(), "item", examples, [own])
     assert error.network < 1e-4

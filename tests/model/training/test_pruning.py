@@ -17,6 +17,7 @@ from tests.model.network.made_networks import (
     NUMBERS,
     TYPES,
     made_batch,
+    made_boosted,
     made_labels,
     moved,
     tasks_of,
@@ -40,6 +41,8 @@ def network() -> SSMTLNetwork:
         tasks = len(network.kind(entity).layout)
         network.connect(entity, Neighbours.strongest(torch.rand(tasks, tasks), 4))
         network.kind(entity).numeric.fit_scaling(torch.randn(50, NUMBERS) * 3)
+    for entity in KINDS:
+        network.kind(entity).boosted = made_boosted(network.kind(entity))
     moved(network)
     return network.eval()
 
