@@ -41,7 +41,12 @@ from model.training.self_supervision import is_self_supervised
 from model.training.summaries import feature_summaries
 
 MIN_EVENTS = 100
-_STAGES = {"snapshots": (0.0, 0.1), "training": (0.1, 0.9), "testing": (0.9, 1.0)}
+_STAGES = {
+    "snapshots": (0.0, 0.1),
+    "training": (0.1, 0.8),
+    "boosting": (0.8, 0.9),
+    "testing": (0.9, 1.0),
+}
 _FINAL_SHARE = 0.4
 """Share of the whole fit that the last network takes."""
 
@@ -139,7 +144,7 @@ def _final(
             {},
             seed,
             _rounds(results),
-            check=lambda: announce("training", 1.0, None, {}),
+            check=lambda: announce("boosting", 0.0, None, {}),
         )
     announce("testing", 0.0, None, {})
     learned = [task for task in tasks if task.name not in prepared.left_out]

@@ -80,7 +80,7 @@ def run_fold(
             prepared.training,
             validation,
             seed,
-            check=lambda: announce("training", 1.0, None, {}),
+            check=lambda: announce("boosting", 0.0, None, {}),
         )
     announce("testing", 0.0, None, {})
     return _conclude(network, prepared, fold, validation, run.best_epoch, rounds, config, rng)

@@ -97,7 +97,7 @@ def test_progress_goes_from_start_to_end(
     assert 0.9 < fractions[-1] <= 1
     stages = [progress.stage for progress in told]
     in_turn = [stage for stage, after in pairwise([*stages, ""]) if stage != after]
-    assert in_turn == ["snapshots", "training", "testing"] * 2
+    assert in_turn == ["snapshots", "training", "boosting", "testing"] * 2
     epochs = [progress.epoch for progress in told if progress.stage == "training"]
     assert epochs[: config.max_epochs] == list(range(1, config.max_epochs + 1))
     for progress in told:
