@@ -51,6 +51,7 @@ _SETTINGS: Mapping[str, Any] = {
     "lambda_l2": 5.0,
     "boost_from_average": False,
     "use_missing": False,
+    "num_threads": 1,  # its threads wait for each other at each node: a busy core makes all slow
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
@@ -155,7 +156,6 @@ class _Data:
         settings = {
             **_SETTINGS,
             "min_data_in_leaf": leaf,
-            "num_threads": torch.get_num_threads(),
             "seed": seed,
         }
         binned = _binned(training, settings)
