@@ -17,6 +17,7 @@ from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.loss import TaskWeights, training_loss
 from model.training.precision import Precision, usable
+from model.training.pretraining import PRETRAINING_EPOCHS, has_few_labels, of_own_tasks
 from model.training.sampling import TaskSampler
 from model.training.scoring import mean_nll, mean_nll_of
 from model.training.self_supervision import is_self_supervised
@@ -60,6 +61,7 @@ class TrainingRun:
         seed: of the order of rows, the masks and the revealed outcomes.
         losses: after each epoch the mean over the tasks of the validation NLL over the
             climatology's.
+        best_epoch: counted from the end of pretraining, as `losses` are.
     """
 
     network: SSMTLNetwork
@@ -81,7 +83,8 @@ class TrainingRun:
     ) -> SSMTLNetwork:
         """Train for at most so many epochs; returns the averaged network of the best one.
 
-        With a memory that has a state it goes on from there, to the same bits.
+        Where labels are few, epochs of pretraining come before them. With a memory that has a state
+        it goes on from there, to the same bits.
 
         Raises:
             Stopped: `stop` said so.
@@ -91,15 +94,19 @@ class TrainingRun:
         state = memory.recall()
         if state is not None:
             self._restore(state)
-        while self._epoch < epochs and self._epoch - self.best_epoch < self.config.patience:
+        while self._learned < epochs and self._learned - self.best_epoch < self.config.patience:
             losses = self._train_epoch(stop, memory)
             self._epoch += 1
+            if self._learned <= 0:
+                memory.keep(self._state())
+                on_epoch(self._epoch, losses)
+                continue
             validated = self._validate(self._averaged.module)
             # Without validation labels every epoch is the best so far.
-            loss = float(np.mean(list(validated.values()))) if validated else -float(self._epoch)
+            loss = float(np.mean(list(validated.values()))) if validated else -float(self._learned)
             self.losses.append(loss)
             if loss < self.best_loss:
-                self.best_loss, self.best_epoch = loss, self._epoch
+                self.best_loss, self.best_epoch = loss, self._learned
                 self._best = copies_of(self._averaged.module)
             memory.keep(self._state())
             on_epoch(self._epoch, validated or losses)
@@ -111,6 +118,11 @@ class TrainingRun:
         self._rng = np.random.default_rng(self.seed)
         self._optimizer = make_optimizer(self.network, self.config)
         self._samplers = {entity: self._sampler(entity) for entity in self.training}
+        self._pretraining = {
+            entity: self._pretraining_sampler(entity)
+            for entity, examples in self.training.items()
+            if self.config.self_supervision > 0 and has_few_labels(examples)
+        }
         self._precision = {entity: self._usable_precision(entity) for entity in self.training}
         self._clipped = _apart(self.network)
         self._averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))  # type: ignore[no-untyped-call]
@@ -124,6 +136,19 @@ class TrainingRun:
         kind = self.network.kind(entity)
         weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
         return TaskSampler(kind, weights, self.config.step_tasks, joint=self.config.joint)
+
+    def _pretraining_sampler(self, entity: EntityKind) -> TaskSampler:
+        """Asks the log's own tasks alone."""
+        kind = self.network.kind(entity)
+        weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
+        return TaskSampler(
+            kind, of_own_tasks(kind.layout, weights), self.config.step_tasks, joint=False
+        )
+
+    @property
+    def _learned(self) -> int:
+        """How many epochs are over since pretraining, below zero before its end."""
+        return self._epoch - (PRETRAINING_EPOCHS if self._pretraining else 0)
 
     def _usable_precision(self, entity: EntityKind) -> Precision:
         """Decided by the network that training begins with, so that who resumes decides alike."""
@@ -188,7 +213,10 @@ class TrainingRun:
     def _train_step(self, entity: EntityKind, rows: np.ndarray) -> Tensor:
         """One batch; its (T,) mean nats."""
         examples = self.training[entity]
-        asked, related = self._samplers[entity].ask(examples, rows, self._generator)
+        sampler = self._samplers[entity]
+        if self._learned < 0:
+            sampler = self._pretraining.get(entity, sampler)
+        asked, related = sampler.ask(examples, rows, self._generator)
         loss, nll = training_loss(
             self.network,
             self.network.kind(entity),
