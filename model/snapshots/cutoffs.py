@@ -27,6 +27,9 @@ MIN_HISTORY_SHARE = 0.25
 """Of a horizon: so much history the first cutoff needs at least."""
 LONG_HORIZON_SHARE = 0.2
 MAX_VALIDATION_CUTOFFS = 3
+"""At which all tasks are validated."""
+MAX_LATER_CUTOFFS = 4
+"""At which those are validated whose windows are over."""
 _SECOND_US = 1_000_000
 
 
@@ -82,17 +85,24 @@ def _split(
         return None
     step_us = _step_us(room_us, max_cutoffs)
     validations = min(MAX_VALIDATION_CUTOFFS, 1 + room_us // (8 * step_us))
-    validation = tuple(sorted(last_validation_us - k * step_us for k in range(validations)))
-    training_end_us = validation[0]
-    shortest_us = _days_us(min(task.end_days for task in tasks))
-    newest_us = training_end_us - min(shortest_us, embargo_us)
+    earlier_us = sorted(last_validation_us - k * step_us for k in range(validations))
+    training_end_us = earlier_us[0]
+    shortest_us = min(_days_us(min(task.end_days for task in tasks)), embargo_us)
+    newest_us = training_end_us - shortest_us
+    later_us = range(last_validation_us + step_us, label_end_us - shortest_us + 1, step_us)
     return (
         FoldPart(
             _every(first_us, newest_us, training_end_us - embargo_us, step_us, max_cutoffs),
             training_end_us,
         ),
-        FoldPart(validation, label_end_us),
+        FoldPart((*earlier_us, *_spread(later_us, MAX_LATER_CUTOFFS)), label_end_us),
     )
+
+
+def _spread(all_us: Sequence[int], at_most: int) -> list[int]:
+    """So many of them, evenly and with the last one."""
+    count = min(len(all_us), at_most)
+    return [all_us[(number + 1) * len(all_us) // count - 1] for number in range(count)]
 
 
 def final_part(log: EventLog, tasks: Sequence[Task], max_cutoffs: int) -> FoldPart:

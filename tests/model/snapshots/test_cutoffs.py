@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from model.errors import NotEnoughData
 from model.events import MICROSECONDS_PER_DAY, EventLog, to_microseconds
 from model.snapshots import Fold, FoldPart, final_part, folds, watermark_us
+from model.snapshots.cutoffs import MAX_LATER_CUTOFFS, MAX_VALIDATION_CUTOFFS
 from model.tasks import CYCLE_DAYS, Occurs, PeakPeriod, PeriodName, Task
 
 FIRST_US = to_microseconds(datetime(2020, 1, 1, tzinfo=UTC)) + 123_456
@@ -151,6 +152,26 @@ def test_a_log_too_short_is_refused_with_both_numbers(horizon: int, days: float)
 def test_a_shorter_log_leaves_out_the_test_first(days: float, parts: list[str]) -> None:
     (fold,) = folds(log_of(days), [occurs(30)], 10)
     assert [name for name in ("training", "validation", "test") if getattr(fold, name)] == parts
+
+
+def test_shorter_tasks_are_validated_until_their_windows_reach_the_test() -> None:
+    (fold,) = folds(log_of(600), [occurs(7), occurs(60)], 20)
+    assert fold.test is not None
+    cutoffs = np.array(fold.validation.cutoffs_us)
+    for_all = cutoffs[cutoffs + horizon_us(occurs(60)) <= fold.validation.label_end_us]
+    later = cutoffs[len(for_all) :]
+    assert 1 <= len(for_all) <= MAX_VALIDATION_CUTOFFS
+    assert len(later) == MAX_LATER_CUTOFFS
+    assert (later + horizon_us(occurs(7)) <= fold.validation.label_end_us).all()
+    step = np.diff(fold.training.cutoffs_us).min()
+    assert fold.validation.label_end_us - later[-1] - horizon_us(occurs(7)) < step
+    assert (np.diff(cutoffs) % step == 0).all()
+
+
+def test_tasks_of_one_horizon_have_no_later_cutoffs() -> None:
+    (fold,) = folds(log_of(600), [occurs(30), occurs(30)], 20)
+    assert fold.test is not None
+    assert fold.validation.cutoffs_us[-1] + horizon_us(occurs(30)) == fold.validation.label_end_us
 
 
 def test_a_log_without_room_to_validate_has_no_fold() -> None:
