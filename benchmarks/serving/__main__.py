@@ -146,7 +146,7 @@ class Bench:
 
     def _batches(self, place: Ground) -> Figures:
         with place.service() as server:
-            return batches(server, place, self._few)
+            return batches(server, place, self._rounds)
 
     def _fresh(self, place: Ground) -> Figures:
         with place.service() as server:

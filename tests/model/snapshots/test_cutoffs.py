@@ -155,10 +155,10 @@ def test_a_shorter_log_leaves_out_the_test_first(days: float, parts: list[str]) 
 
 
 def test_shorter_tasks_are_validated_until_their_windows_reach_the_test() -> None:
-    (fold,) = folds(log_of(600), [occurs(7), occurs(60)], 20)
+    (fold,) = folds(log_of(1000), [occurs(7), occurs(150)], 40)
     assert fold.test is not None
     cutoffs = np.array(fold.validation.cutoffs_us)
-    for_all = cutoffs[cutoffs + horizon_us(occurs(60)) <= fold.validation.label_end_us]
+    for_all = cutoffs[cutoffs + horizon_us(occurs(150)) <= fold.validation.label_end_us]
     later = cutoffs[len(for_all) :]
     assert 1 <= len(for_all) <= MAX_VALIDATION_CUTOFFS
     assert len(later) == MAX_LATER_CUTOFFS
