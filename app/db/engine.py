@@ -78,10 +78,13 @@ def transaction(factory: sessionmaker[Session], *, write: bool = True) -> Iterat
     """One transaction: committed at the end, rolled back by an exception.
 
     On SQLite a writing transaction takes the write lock at once, so that it waits its turn instead
-    of failing when a read lock is to become a write lock.
+    of failing when a read lock is to become a write lock. All queries of a reading one see the
+    database as the first one did: on SQLite that is always so.
     """
     with factory() as session:
         if write:
             session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        elif session.get_bind().dialect.name != "sqlite":
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         yield session
         session.commit()

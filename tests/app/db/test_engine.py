@@ -5,11 +5,27 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.engine import make_engine
+from app.db.engine import make_engine, transaction
+from app.db.tables import Dataset
 from tests.app.databases import administrate, url_of
+
+
+def test_what_is_read_is_of_one_moment(session_factory: sessionmaker[Session]) -> None:
+    """Parts and tail of a log, read one after the other, hold each event once."""
+    query = select(Dataset.name)
+    with transaction(session_factory) as session:
+        session.add(Dataset(name="before", time_zone="UTC", mapping={}))
+    with transaction(session_factory, write=False) as reading:
+        assert reading.scalars(query).all() == ["before"]
+        with transaction(session_factory) as writing:
+            writing.add(Dataset(name="meanwhile", time_zone="UTC", mapping={}))
+        assert reading.scalars(query).all() == ["before"]
+    with transaction(session_factory, write=False) as later:
+        assert sorted(later.scalars(query)) == ["before", "meanwhile"]
 
 
 def test_a_silent_transaction_loses_its_locks(postgresql_server: str) -> None:
