@@ -20,7 +20,15 @@ import torch
 from rich.console import Console
 
 from benchmarks.measuring import machine
-from benchmarks.quality import known_graph, simulated
+from benchmarks.quality import (
+    boosting,
+    few_labels,
+    known_graph,
+    many_tasks,
+    real,
+    related,
+    simulated,
+)
 
 OF_THE_REAL_LOG = ("contest", "related", "few_labels", "many_tasks")
 PARTS = (*OF_THE_REAL_LOG, "known_graph", "simulated")
@@ -62,23 +70,16 @@ def main() -> None:
 
 def _parts(given: argparse.Namespace, console: Console) -> Iterator[Callable[[], dict[str, float]]]:
     seeds, shop = given.seeds, (given.users, given.items, given.days)
-    asked = [part for part in PARTS if part in given.parts]
-    if set(asked) & set(OF_THE_REAL_LOG):
-        # What it compares with is in the extra `bench`.
-        from benchmarks.quality import boosting, few_labels, many_tasks, real, related
-
-        boosting.use_threads(given.threads)
-        of_data = {
-            "contest": partial(real.measure, given.data, seeds, console),
-            "related": partial(related.measure, given.data, seeds, console),
-            "few_labels": partial(few_labels.measure, given.data, seeds, console),
-            "many_tasks": partial(many_tasks.measure, given.data, console),
-        }
-        yield from (of_data[part] for part in asked if part in of_data)
-    if "known_graph" in asked:
-        yield partial(known_graph.measure, seeds, console)
-    if "simulated" in asked:
-        yield partial(simulated.measure, *shop, seeds, console)
+    boosting.use_threads(given.threads)
+    measures: dict[str, Callable[[], dict[str, float]]] = {
+        "contest": partial(real.measure, given.data, seeds, console),
+        "related": partial(related.measure, given.data, seeds, console),
+        "few_labels": partial(few_labels.measure, given.data, seeds, console),
+        "many_tasks": partial(many_tasks.measure, given.data, console),
+        "known_graph": partial(known_graph.measure, seeds, console),
+        "simulated": partial(simulated.measure, *shop, seeds, console),
+    }
+    yield from (measures[part] for part in PARTS if part in given.parts)
 
 
 if __name__ == "__main__":
