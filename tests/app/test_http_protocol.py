@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import structlog
 import uvicorn
 
 from app.http_protocol import AccessLogger, HTTPProtocol, TransportOfPieces, access_logger
 from app.logs import configure_logging
 from tests.app.test_serving import free_port
 from tests.app.worker.workplace import eventually
+
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 TIMEOUT_S = 10
 LARGE = b"".join(b"%07d " % number for number in range(1 << 17))
@@ -76,17 +77,6 @@ def received(connection: socket.socket, end: bytes) -> bytes:
         assert piece, got[-100:]
         got += piece
     return got
-
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def test_a_connection_answers_one_request_after_another() -> None:

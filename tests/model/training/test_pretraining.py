@@ -12,11 +12,11 @@ from model.config import Config
 from model.training import pretraining
 from model.training.compact_labels import CompactLabels
 from model.training.examples import Examples
-from model.training.loop import TrainingRun
 from model.training.preparation import Prepared
 from model.training.pretraining import PRETRAINING_EPOCHS, has_few_labels
 from model.training.self_supervision import is_self_supervised
 from model.training.state import TrainingState
+from tests.model.training.test_loop import never, nothing, run_of
 
 
 @pytest.fixture
@@ -27,18 +27,6 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def quick(config: Config) -> Config:
     return config.model_copy(update={"max_steps_per_epoch": 3})
-
-
-def run_of(prepared: Prepared, config: Config) -> TrainingRun:
-    torch.manual_seed(0)
-    return TrainingRun(
-        network=prepared.network(config),
-        training=prepared.training,
-        validation={},
-        climatology_nll=prepared.climatology_nll,
-        config=config,
-        seed=0,
-    )
 
 
 def with_labels_on(examples: Examples, share: float) -> Examples:
@@ -90,7 +78,7 @@ def test_the_logs_own_tasks_come_first(prepared: Prepared, quick: Config) -> Non
                 (own if is_self_supervised(task.name) else declared).append(bool(of_task.any()))
         moved.append((any(own), any(declared)))
 
-    run.fit(1, look, lambda: False)
+    run.fit(1, look, never)
     assert moved == [(True, False)] * PRETRAINING_EPOCHS + [(True, True)]
     assert run.best_epoch == 1
     assert len(run.losses) == 1
@@ -99,7 +87,7 @@ def test_the_logs_own_tasks_come_first(prepared: Prepared, quick: Config) -> Non
 def test_with_all_labels_there_is_none(prepared: Prepared, quick: Config) -> None:
     run = run_of(prepared, quick)
     epochs: list[int] = []
-    run.fit(2, lambda epoch, _: epochs.append(epoch), lambda: False)
+    run.fit(2, lambda epoch, _: epochs.append(epoch), never)
     assert epochs == [1, 2]
 
 
@@ -109,10 +97,8 @@ def test_who_goes_on_from_it_ends_at_the_same_bits(
     prepared: Prepared, quick: Config, over: int
 ) -> None:
     memory = Remembered()
-    whole = run_of(prepared, quick).fit(2, lambda *_: None, lambda: False, memory)
-    resumed = run_of(prepared, quick).fit(
-        2, lambda *_: None, lambda: False, Remembered(memory.kept[over - 1])
-    )
+    whole = run_of(prepared, quick).fit(2, nothing, never, memory)
+    resumed = run_of(prepared, quick).fit(2, nothing, never, Remembered(memory.kept[over - 1]))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
