@@ -1,19 +1,17 @@
 """Grows the boosted heads of an entity kind, with LightGBM (Ke et al., 2017).
 
-A head is grown per question: whether something happens, and how much if it does. Tasks that ask the
-same of the same rows share one: a user's orders and spend have one head for whether there are any.
-Trees begin at the forecast and the outlook of a row, as the network does, so that they learn what
-is beyond these. The number of rounds is found on validation rows.
+A head is grown per question, see `model.training.questions`: a user's orders and spend share one
+for whether there are any. Trees begin at the forecast and the outlook of a row, as the network
+does, so that they learn what is beyond these. The rounds are found on validation rows.
 
     R = rows, F = features, O = columns of the layout
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -25,9 +23,8 @@ from model.network.boosted_heads import BoostedHeads, Head, Tree, features_of
 from model.tasks import EntityKind
 from model.training.examples import Examples
 from model.training.preparation import declared_tasks
+from model.training.questions import Floats, Question, distinct_questions, every_question
 
-Objective = Literal["binary", "poisson", "regression"]
-Floats = NDArray[np.float64]
 Rounds = dict[str, int]
 """Per question, how many rounds were best on validation rows."""
 
@@ -59,27 +56,6 @@ _SETTINGS: Mapping[str, Any] = {
 _LEAF_SHARE, _LEAST_LEAF, _MOST_LEAF = 1 / 100, 10, 100
 """Rows of a leaf: a share of all, within bounds."""
 _SMALLEST = 1e-6
-
-
-@dataclass(frozen=True)
-class _Question:
-    """What trees are to answer.
-
-    Attributes:
-        name: of the first task that asks, and what.
-        columns: whose parameter the answer is.
-        objective: LightGBM's name of the likelihood.
-        rows: those that can answer.
-        answers: theirs.
-        offsets: theirs: what is known beforehand.
-    """
-
-    name: str
-    columns: tuple[int, ...]
-    objective: Objective
-    rows: NDArray[np.int64]
-    answers: Floats
-    offsets: Floats
 
 
 def boost(
@@ -124,12 +100,13 @@ def grow(
     some = SomeTasks.at(layout, declared)
     rows = _sampled(len(training), np.random.default_rng(seed))
     training = training.take(rows).of_tasks(some)
-    asked = _questions(training)
-    held_out = {} if validation is None else _by_name(validation.of_tasks(some))
+    held_out = {}
+    if validation is not None:
+        held_out = {asked.name: asked for asked in every_question(validation.of_tasks(some))}
     data = _Data.of(training, validation, seed)
     heads: list[Head] = []
     found: Rounds = {}
-    for question in asked:
+    for question in distinct_questions(training):
         check()
         grown = data.grown(question, held_out.get(question.name), known.get(question.name))
         if grown is None:
@@ -168,7 +145,7 @@ class _Data:
         )
 
     def grown(
-        self, question: _Question, held_out: _Question | None, rounds: int | None
+        self, question: Question, held_out: Question | None, rounds: int | None
     ) -> tuple[int, float, tuple[Tree, ...]] | None:
         """Rounds, start and trees; None where there is nothing to know."""
         weights = self.weights[question.rows]
@@ -202,7 +179,7 @@ def _binned(
 
 
 def _labelled(
-    data: lightgbm.Dataset, question: _Question, start: float, weights: Floats
+    data: lightgbm.Dataset, question: Question, start: float, weights: Floats
 ) -> lightgbm.Dataset:
     part = data.subset(question.rows.tolist()).construct()
     part.set_label(question.answers)
@@ -224,69 +201,7 @@ def _sampled(rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(rng.choice(rows, MAX_ROWS, replace=False))
 
 
-def _by_name(examples: Examples) -> dict[str, _Question]:
-    """Validation rows, by each task that asks."""
-    return {question.name: question for question in _every_question(examples)}
-
-
-def _questions(examples: Examples) -> list[_Question]:
-    """Those of the tasks; what several ask alike is asked once."""
-    found: dict[bytes, _Question] = {}
-    for question in _every_question(examples):
-        digest = hashlib.sha256(question.objective.encode())
-        for array in (question.rows, question.answers, question.offsets):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        key = digest.digest()
-        first = found.setdefault(key, question)
-        if first is not question:
-            columns = (*first.columns, *question.columns)
-            found[key] = _Question(
-                first.name, columns, first.objective, first.rows, first.answers, first.offsets
-            )
-    return list(found.values())
-
-
-def _every_question(examples: Examples) -> Iterator[_Question]:
-    layout = examples.layout
-    offsets_RO = examples.offsets.double().numpy()
-    for group, of_group in zip(layout.groups, examples.labels, strict=True):
-        for number, task in enumerate(group.tasks):
-            first = layout.columns_of(task.name).start
-            labels = of_group[:, number].double().numpy()
-            for what, column, objective, answers in _asked(group.likelihood, labels):
-                rows = np.flatnonzero(~np.isnan(answers))
-                yield _Question(
-                    name=f"{task.name}/{what}",
-                    columns=(first + column,),
-                    objective=objective,
-                    rows=rows,
-                    answers=answers[rows],
-                    offsets=offsets_RO[rows, first + column],
-                )
-
-
-def _asked(likelihood: str, labels_R: Floats) -> Iterator[tuple[str, int, Objective, Floats]]:
-    """What a task asks: its name, the parameter, the objective, and the answers or NaN.
-
-    Of periods, classes and the bins of a time nothing is asked: they would take many trees.
-    """
-    unknown = np.isnan(labels_R)
-    match likelihood:
-        case "bernoulli":
-            yield "whether", 0, "binary", labels_R
-        case "hurdle_negative_binomial":
-            some = labels_R > 0
-            yield "whether", 0, "binary", np.where(unknown, np.nan, some)
-            yield "how_much", 1, "poisson", np.where(some, labels_R - 1, np.nan)
-        case "hurdle_log_normal":
-            some = labels_R > -np.inf
-            yield "whether", 0, "binary", np.where(unknown, np.nan, some)
-            yield "how_much", 1, "regression", np.where(some, labels_R, np.nan)
-        case "normal":
-            yield "how_much", 0, "regression", labels_R
-
-
-def _start(question: _Question, weights: Floats) -> float | None:
+def _start(question: Question, weights: Floats) -> float | None:
     """The parameter that the mean answer stands for; None where all answers are one."""
     if not len(question.rows) or np.ptp(question.answers) == 0:
         return None

@@ -119,7 +119,7 @@ class TrainingRun:
         self._optimizer = make_optimizer(self.network, self.config)
         self._samplers = {entity: self._sampler(entity) for entity in self.training}
         self._pretraining = {
-            entity: self._pretraining_sampler(entity)
+            entity: self._sampler(entity, pretraining=True)
             for entity, examples in self.training.items()
             if self.config.self_supervision > 0 and has_few_labels(examples)
         }
@@ -132,18 +132,14 @@ class TrainingRun:
         self._recorded: dict[str, list[Tensor]] = {}  # their (T,) mean nats
         self._order = self._rng.bit_generator.state  # what this epoch's order of rows comes from
 
-    def _sampler(self, entity: EntityKind) -> TaskSampler:
+    def _sampler(self, entity: EntityKind, *, pretraining: bool = False) -> TaskSampler:
+        """Asks all tasks, in pretraining the log's own alone."""
         kind = self.network.kind(entity)
         weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
-        return TaskSampler(kind, weights, self.config.step_tasks, joint=self.config.joint)
-
-    def _pretraining_sampler(self, entity: EntityKind) -> TaskSampler:
-        """Asks the log's own tasks alone."""
-        kind = self.network.kind(entity)
-        weights = TaskWeights.of(kind.layout, self.climatology_nll[entity], self.config)
-        return TaskSampler(
-            kind, of_own_tasks(kind.layout, weights), self.config.step_tasks, joint=False
-        )
+        if pretraining:
+            weights = of_own_tasks(kind.layout, weights)
+        joint = self.config.joint and not pretraining
+        return TaskSampler(kind, weights, self.config.step_tasks, joint=joint)
 
     @property
     def _learned(self) -> int:
