@@ -19,6 +19,7 @@ from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
 from model.training.preparation import declared_tasks
 from model.training.scoring import outputs_of
 from model.training.selection import choose_serving
+from model.training.stacking import learn_shares
 
 Built = Callable[[SSMTLNetwork], None]
 
@@ -58,9 +59,11 @@ def sharing(mix: Mix) -> Callable[[Ground, int], Nats]:
 def served(ground: Ground, network: SSMTLNetwork) -> Nats:
     """The NLL of what is served: calibrated, or the baseline where validation prefers that."""
     nats: Nats = {}
+    came_true = ground.prepared.came_true(ground.fold.validation)
     for entity, layout in ground.prepared.layouts.items():
         kind, baselines = network.kind(entity), ground.prepared.baselines[entity]
         seen, test = ground.validation[entity], ground.test[entity]
+        learn_shares(network, kind, seen, came_true)
         serving = choose_serving(
             layout,
             outputs_of(network, kind, seen),
@@ -68,7 +71,7 @@ def served(ground: Ground, network: SSMTLNetwork) -> Nats:
             baselines,
             ground.prepared.scales,
             list(layout.tasks),
-            ground.prepared.came_true(ground.fold.validation),
+            came_true,
         )
         least = least_amounts(ground.prepared.reader.choices, layout.tasks)
         parameters = Serving(layout, serving, baselines, Consistency(layout, least)).parameters(

@@ -2,7 +2,6 @@
 
 from model.network.neighbours import Neighbours
 from model.network.network import Batch, KindNetwork, KindShape, SSMTLNetwork
-from model.network.private_heads import blended
 from model.network.some_tasks import Positions, SomeTasks
 
 __all__ = [
@@ -13,5 +12,4 @@ __all__ = [
     "Positions",
     "SSMTLNetwork",
     "SomeTasks",
-    "blended",
 ]

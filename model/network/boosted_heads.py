@@ -1,7 +1,7 @@
 """What boosted trees say of some parameters: a third voice beside shared state and private head.
 
 Trees cut the features where the network bends them, so that both err in different ways, and their
-mean in the space of parameters is better than either. They are not learned here: training grows
+mean (`model.network.voices`) is better than either. They are not learned here: training grows
 them (`model.training.boosting`). The exported network has ONNX's own operator for them.
 
 B = rows, F = features, N = nodes, M = trees, H = heads, O = columns of the layout
@@ -22,8 +22,6 @@ from model.compiled import COMPILED
 from model.network.some_tasks import SomeTasks
 from model.network.tree_kernel import add_trees
 
-SHARE = 1 / 3
-"""Of the trees in a parameter: as much as of the shared state and of the private head."""
 MISSING = -1e30
 """Stands for a number that is missing: trees put it below all others."""
 _DOMAIN, _OPERATOR = "ai.onnx.ml", "TreeEnsembleRegressor"
@@ -135,18 +133,18 @@ class BoostedHeads(nn.Module):
             at_BM = torch.where(goes_low, self.low[at_BM], self.high[at_BM])
         return said.index_add(1, self.head, self.value[at_BM])
 
-    def pooled(
-        self, parameters_BO: Tensor, features_BF: Tensor, some: SomeTasks | None = None
-    ) -> Tensor:
-        """(B, columns) the parameters with the trees' part, of some tasks, all by default."""
+    def by_column(self, features_BF: Tensor, some: SomeTasks | None = None) -> Tensor | None:
+        """(B, columns) of some tasks, all by default; None where they have no trees.
+
+        A column without trees repeats another's.
+        """
         head_of_column = self.head_of_column
         if some is not None and not some.is_all:
             head_of_column = head_of_column[some.columns]
             if (head_of_column < 0).all():
-                return parameters_BO
-        said = self(features_BF)[:, head_of_column.clamp_min(0)]
-        both = (1 - SHARE) * parameters_BO + SHARE * said
-        return torch.where(head_of_column >= 0, both, parameters_BO)
+                return None
+        said: Tensor = self(features_BF)[:, head_of_column.clamp_min(0)]
+        return said
 
     @classmethod
     def of_weights(cls, weights: Mapping[str, Tensor], prefix: str) -> BoostedHeads | None:

@@ -19,11 +19,12 @@ from model.network.boosted_heads import BoostedHeads, features_of
 from model.network.joint_head import JointHead
 from model.network.likelihoods import nll_of_all
 from model.network.neighbours import Neighbours
-from model.network.private_heads import PrivateHeads, blended
+from model.network.private_heads import PrivateHeads
 from model.network.sequence import SequencePooling
 from model.network.some_tasks import SomeTasks
 from model.network.task_stage import TaskEmbeddings, TaskStage
 from model.network.trunk import EnsembleTrunk, NumericInput
+from model.network.voices import Voices, even_shares
 from model.tasks import EntityKind
 
 
@@ -73,7 +74,8 @@ class KindNetwork(nn.Module):
     """Trunk, task stage, private heads and joint head of one entity kind.
 
     Attributes:
-        boosted: the trees of some parameters; none until they are grown.
+        boosted: the trees of some parameters; none until they are grown, see `add_trees`.
+        voices: how much trunk and stage, private heads and trees count.
     """
 
     def __init__(self, shape: KindShape, embeddings: EventEmbeddings, config: Config) -> None:
@@ -99,6 +101,7 @@ class KindNetwork(nn.Module):
         self.stage = TaskStage(self.layout, config.width, config.task_channels)
         self.private = PrivateHeads(self.layout, shape.numbers)
         self.boosted: BoostedHeads | None = None
+        self.voices = Voices(self.layout.columns)
         self.joint = JointHead(
             self.layout, config.width, config.evidence_channels, config.neighbours
         )
@@ -139,19 +142,34 @@ class KindNetwork(nn.Module):
         parameters: Tensor = self.private(scaled_BF, some)
         return parameters
 
-    def blended(
+    def add_trees(self, heads: BoostedHeads | None) -> None:
+        """Give some parameters a third voice, which counts as much as the others."""
+        self.boosted = heads
+        self.voices.shares.copy_(even_shares(self.has_trees))
+
+    @property
+    def has_trees(self) -> Tensor:
+        """(columns,) of bool."""
+        if self.boosted is None:
+            return torch.zeros(self.layout.columns, dtype=torch.bool)
+        return self.boosted.head_of_column >= 0
+
+    def said(
         self,
         shared_BO: Tensor,
         private_BO: Tensor,
         numbers_BF: Tensor,
         categories_BA: Tensor,
         some: SomeTasks | None = None,
-    ) -> Tensor:
-        """(B, columns) what the model says of some tasks: the mean of all heads."""
-        network = blended(shared_BO, private_BO)
-        if self.boosted is None:
-            return network
-        return self.boosted.pooled(network, features_of(numbers_BF, categories_BA), some)
+    ) -> list[Tensor]:
+        """(B, columns) of every voice on some tasks; without trees there are two.
+
+        Trees say something arbitrary of parameters that they know nothing of.
+        """
+        trees = None
+        if self.boosted is not None:
+            trees = self.boosted.by_column(features_of(numbers_BF, categories_BA), some)
+        return [shared_BO, private_BO] if trees is None else [shared_BO, private_BO, trees]
 
     @torch.no_grad()
     def start_at(self, parameters_O: Tensor) -> None:
@@ -208,7 +226,8 @@ class SSMTLNetwork(nn.Module):
         state = kind.state(batch)
         shared = self.shared_parameters(entity, state)
         private = kind.private_parameters(batch.numbers)
-        return state, kind.blended(shared, private, batch.numbers, batch.categories)
+        said = kind.said(shared, private, batch.numbers, batch.categories)
+        return state, kind.voices(said)
 
     def shared_parameters(
         self, entity: EntityKind, state_BD: Tensor, some: SomeTasks | None = None

@@ -15,14 +15,6 @@ from torch import Tensor, nn
 from model.distributions import Layout
 from model.network.some_tasks import SomeTasks
 
-SHARE = 0.5
-"""Of the private head in a task's parameters."""
-
-
-def blended(shared: Tensor, private: Tensor) -> Tensor:
-    """What the model says: the mean of both, in their parameters."""
-    return (1 - SHARE) * shared + SHARE * private
-
 
 class PrivateHeads(nn.Module):
     """A generalised linear model per task, all tasks in batched operations.

@@ -8,10 +8,11 @@ task asks about, the log ratio
     r(day) = log(n(day, day + horizon) / horizon) - log(n(day - TRAILING_DAYS, day) / TRAILING_DAYS)
 
 is expected to be the mean r of the same day in earlier years, drawn to the mean of all days by as
-much as years differ and few visits say little. By how much more than that came true in the last
-`LATELY_DAYS` is expected to last in part. Added to the logit of whether something happens
-and to the log of how often, r changes what is likely for all alike. In training the r that
-came true is added, so that the network learns who will come, not how the shop fared.
+much as years differ and few visits say little. Two things beyond the season are expected to last
+in part: how the last `RECENT_DAYS` compare with the trailing ones, and how much more came true in
+the last `LATELY_DAYS`. Added to the logit of whether something happens and to the log of how
+often, r changes what is likely for all alike. In training the r that came true is added, so that
+the network learns who will come, not how the shop fared.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ YEARS_VARIANCE = 0.15**2
 """Of r between the same days of different years."""
 OVERDISPERSION = 4.0
 """How much more visits vary than if nobody's visit made another more likely."""
+RECENT_DAYS = 28
 LATELY_DAYS = 60
-LASTING_SHARE = 0.75
-"""Of what came true lately beyond what the season had said: how much is expected to last."""
+LASTING_SHARE = 0.5
+"""Of the trend, and of what came true lately beyond the season: how much is expected to last."""
 BOUND = 1.5
 """r differs from its mean by at most so much."""
 
@@ -216,12 +218,13 @@ class _Ratios:
         self._last = log.last_us / MICROSECONDS_PER_DAY
         self._start, self._horizon = task.start_days, task.horizon_days
         self._days = np.arange(int(self._first), int(self._last) + YEAR_DAYS + 1, dtype=float)
-        self._ratio, self._noise = self._of(self._days, self._horizon)
+        self._ratio, self._noise = self._of(self._days, self._start, self._horizon)
+        self._mean_until = label_end_us / MICROSECONDS_PER_DAY
         true = self._true(label_end_us)
         self._mean = float(np.nanmean(true)) if (~np.isnan(true)).any() else 0.0
 
     def expected(self) -> Outlook:
-        """By the same day of earlier years, and what was beyond that lately."""
+        """By the same day of earlier years, the trend, and what was beyond the season lately."""
         return self._outlook(self._expected_moves)
 
     def realised(self, until_us: int) -> Outlook:
@@ -230,9 +233,8 @@ class _Ratios:
         return self._outlook(np.where(np.isnan(moves), self._expected_moves, moves))
 
     def _came_true(self, ratio: Floats) -> Floats:
-        """Above the mean of all days; few visits say little."""
-        moves: Floats = (ratio - self._mean) * SEASON_VARIANCE / (SEASON_VARIANCE + self._noise)
-        return moves
+        """Above the mean of all days."""
+        return _drawn(ratio - self._mean, self._noise)
 
     def _true(self, until_us: int) -> Floats:
         """The r that came true before a time, else NaN."""
@@ -246,7 +248,20 @@ class _Ratios:
     @cached_property
     def _expected_moves(self) -> Floats:
         seasonal = self._seasonal_moves()
-        return seasonal + LASTING_SHARE * self._beyond_lately(seasonal)
+        return seasonal + LASTING_SHARE * (self._trend() + self._beyond_lately(seasonal))
+
+    def _trend(self) -> Floats:
+        """How the last days compare with the trailing ones, beyond what the season had said.
+
+        After the log's end as then.
+        """
+        now = np.minimum(self._days, np.ceil(self._last))
+        window = (-RECENT_DAYS, RECENT_DAYS)
+        ratio, noise = self._of(now, *window)
+        known = ratio[(self._days <= self._mean_until) & ~np.isnan(ratio)]
+        mean = float(known.mean()) if len(known) else 0.0
+        moves = _drawn(ratio - mean, noise) - self._of_earlier_years(now, *window, mean)
+        return np.nan_to_num(moves)
 
     def _beyond_lately(self, seasonal: Floats) -> Floats:
         """How much more came true in the last days than the season had said.
@@ -265,14 +280,19 @@ class _Ratios:
 
     def _seasonal_moves(self) -> Floats:
         width = max(self._horizon, SHORTEST_DAYS)
-        total, noise, years = np.zeros((3, len(self._days)))
+        begin = self._start + (self._horizon - width) / 2
+        return self._of_earlier_years(self._days, begin, width, self._mean)
+
+    def _of_earlier_years(self, days: Floats, begin: float, width: float, mean: float) -> Floats:
+        """How far above the mean r was on the same days of earlier years, as far as they agree."""
+        total, noise, years = np.zeros((3, len(days)))
         for year in range(1, MAX_YEARS + 1):
-            earlier = self._days - year * YEAR_DAYS
-            end = earlier + self._start + (self._horizon + width) / 2
-            ratio, variance = self._of(earlier, width)
-            ratio[(end > self._days) | (end > self._last)] = np.nan
+            earlier = days - year * YEAR_DAYS
+            ratio, variance = self._of(earlier, begin, width)
+            end = earlier + begin + width
+            ratio[(end > days) | (end > self._last)] = np.nan
             there = ~np.isnan(ratio)
-            total[there] += ratio[there] - self._mean
+            total[there] += ratio[there] - mean
             noise[there] += variance[there]
             years[there] += 1
         count = np.maximum(years, 1)
@@ -280,20 +300,19 @@ class _Ratios:
         moves: Floats = total / count * shrunk
         return moves
 
-    def _of(self, days: Floats, width: float) -> tuple[Floats, Floats]:
-        """The r of some days, NaN without enough past, and its variance from few visits.
+    def _of(self, days: Floats, begin: float, width: float) -> tuple[Floats, Floats]:
+        """The log ratio of a window, that many days from some days, to the days before these.
 
-        The window ahead has the horizon's middle and any width.
+        NaN without enough past, and its variance from few visits.
         """
-        begin = days + self._start + (self._horizon - width) / 2
-        ahead = self._count(begin, begin + width)
+        visits = self._count(days + begin, days + begin + width)
         since = np.maximum(days - TRAILING_DAYS, self._first)
         past_days = days - since
         trailing = self._count(since, days)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.log((ahead + 0.5) / width) - np.log((trailing + 0.5) / past_days)
+            ratio = np.log((visits + 0.5) / width) - np.log((trailing + 0.5) / past_days)
         ratio[past_days < MIN_TRAILING_DAYS] = np.nan
-        return ratio, OVERDISPERSION * (1 / (ahead + 0.5) + 1 / (trailing + 0.5))
+        return ratio, OVERDISPERSION * (1 / (visits + 0.5) + 1 / (trailing + 0.5))
 
     def _count(self, after: Floats, until: Floats) -> NDArray[np.int64]:
         """Visits in `(after, until]`."""
@@ -301,3 +320,9 @@ class _Ratios:
             self._visits, until, side="right"
         ) - np.searchsorted(self._visits, after, side="right")
         return counts
+
+
+def _drawn(ratio: Floats, noise: Floats) -> Floats:
+    """Towards nothing: few visits say little."""
+    drawn: Floats = ratio * SEASON_VARIANCE / (SEASON_VARIANCE + noise)
+    return drawn

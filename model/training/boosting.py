@@ -72,7 +72,7 @@ def boost(
         heads, found[entity] = grow(
             examples, validation.get(entity), seed, (rounds or {}).get(entity), check
         )
-        network.kind(entity).boosted = heads
+        network.kind(entity).add_trees(heads)
     return found
 
 

@@ -44,23 +44,9 @@ def fit_calibration(
             moves[group.column_slice] = 0.0
     optimizer = torch.optim.LBFGS([slope, shift], max_iter=50, line_search_fn="strong_wolfe")
 
-    def calibrated_slope() -> Tensor:
-        """One slope for all periods, classes or bins of a task."""
-        parts = [
-            slope[group.column_slice]
-            .view(-1, group.parameters)
-            .mean(dim=1, keepdim=True)
-            .expand(-1, group.parameters)
-            .flatten()
-            if group.likelihood in _ONE_SLOPE
-            else slope[group.column_slice]
-            for group in layout.groups
-        ]
-        return torch.cat(parts)
-
     def closure() -> Tensor:
         optimizer.zero_grad()
-        nll = nll_of_all(layout, marginals_RO * calibrated_slope() + shift * moves, labels)
+        nll = nll_of_all(layout, marginals_RO * one_of_task(layout, slope) + shift * moves, labels)
         known = ~nll.isnan()
         rows = known.sum(dim=0).clamp_min(1)
         mean = torch.where(known, nll * weights_R[:, None], 0.0).sum(dim=0) / rows
@@ -70,4 +56,19 @@ def fit_calibration(
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return calibrated_slope().detach(), (shift * moves).detach()
+    return one_of_task(layout, slope).detach(), (shift * moves).detach()
+
+
+def one_of_task(layout: Layout, values_O: Tensor) -> Tensor:
+    """(O,) the same, but for one value for all periods, classes or bins of a task: their mean."""
+    parts = [
+        values_O[group.column_slice]
+        .view(-1, group.parameters)
+        .mean(dim=1, keepdim=True)
+        .expand(-1, group.parameters)
+        .flatten()
+        if group.likelihood in _ONE_SLOPE
+        else values_O[group.column_slice]
+        for group in layout.groups
+    ]
+    return torch.cat(parts)

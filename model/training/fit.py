@@ -38,6 +38,7 @@ from model.training.resumption import Resumption
 from model.training.search import search, settings_of
 from model.training.selection import baselines_of
 from model.training.self_supervision import is_self_supervised
+from model.training.stacking import take_shares
 from model.training.summaries import feature_summaries
 
 MIN_EVENTS = 100
@@ -146,6 +147,9 @@ def _final(
             _rounds(results),
             check=lambda: announce("boosting", 0.0, None, {}),
         )
+    for result in results:
+        for entity, shares in result.shares.items():
+            take_shares(network.kind(entity), shares)
     announce("testing", 0.0, None, {})
     learned = [task for task in tasks if task.name not in prepared.left_out]
     serving = _serving(learned, results, prepared)

@@ -25,6 +25,7 @@ from model.training.loop import MAX_VALIDATION_ROWS, TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.scoring import outputs_in_chunks
 from model.training.selection import choose_serving
+from model.training.stacking import Shares, learn_shares, shares_of
 from model.training.state import Memory
 from model.training.testing import report_task
 
@@ -40,7 +41,7 @@ Announce = Callable[[str, float, int | None, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold says of its tasks, and after how many epochs and rounds it was best."""
+    """What a fold says of its tasks, after how many epochs and rounds it was best, and by whom."""
 
     serving: dict[str, TaskServing]
     reports: dict[str, TaskReport]
@@ -48,6 +49,7 @@ class FoldResult:
     edges: list[Edge]
     epochs: int
     rounds: dict[EntityKind, Rounds]
+    shares: dict[EntityKind, Shares]
 
 
 def run_fold(
@@ -135,12 +137,15 @@ def _conclude(
     config: Config,
     rng: np.random.Generator,
 ) -> FoldResult:
-    result = FoldResult({}, {}, {}, [], epochs, rounds)
+    result = FoldResult({}, {}, {}, [], epochs, rounds, {})
     test = {} if fold.test is None else validation_rows(prepared, fold.test, config, rng)
     came_true = prepared.came_true(fold.validation)
     for entity in prepared.layouts:
         kind = network.kind(entity)
         seen = validation.get(entity)
+        if seen is not None:
+            learn_shares(network, kind, seen, came_true)
+            result.shares[entity] = shares_of(kind)
         result.serving.update(_chosen(network, prepared, entity, came_true, seen))
         if seen is not None:
             result.edges.extend(edges_with_gain(network, kind, seen))

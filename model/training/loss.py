@@ -15,7 +15,7 @@ from torch import Tensor
 
 from model.config import Config
 from model.distributions import Layout
-from model.network import Batch, KindNetwork, SomeTasks, SSMTLNetwork, blended
+from model.network import Batch, KindNetwork, SomeTasks, SSMTLNetwork
 from model.network.likelihoods import nll_of_all
 from model.training.precision import Precision, state_of
 from model.training.self_supervision import (
@@ -113,7 +113,7 @@ def training_loss(
     nll_BT = asked.nll(shared_BO)
     loss = weighted_mean(nll_BT, row_weights_B, asked.weights)
     loss = loss + weighted_mean(asked.nll(private_BO), row_weights_B, asked.weights)
-    marginals_BO = blended(shared_BO, private_BO)
+    marginals_BO = kind.voices((shared_BO, private_BO), asked.some)
     # Drawn from a generator of its own, so that the marginals learn the same without a joint head.
     revealing = torch.Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
     if related is not None:
@@ -121,7 +121,8 @@ def training_loss(
             with torch.no_grad():
                 shared_BO = network.shared_parameters(kind.entity, state_BD, related.some)
                 private_BO = kind.private_parameters(batch.numbers, related.some)
-                marginals_BO = blended(shared_BO, private_BO) + related.offsets_BO
+                marginals_BO = kind.voices((shared_BO, private_BO), related.some)
+                marginals_BO = marginals_BO + related.offsets_BO
         loss = loss + _joint_loss(kind, state_BD, marginals_BO, related, row_weights_B, revealing)
     restored = kind.reconstruct(state_BD)
     scaled = kind.numeric(batch.numbers).detach()

@@ -55,6 +55,7 @@ def _copy_kind(whole: KindNetwork, small: KindNetwork) -> None:
     state["joint.sources"], state["joint.strength"] = neighbours.sources, neighbours.correlation
     state["joint.output"] = state["joint.output"][columns]
     state["private.bias"] = whole.private.bias[columns]
+    state["voices.shares"] = whole.voices.shares[:, columns]
     by_group = ("stage.head_weights.", "stage.private.", "private.weights.")
     apart = (*by_group, "boosted.")
     kept = {name: value for name, value in state.items() if not name.startswith(apart)}

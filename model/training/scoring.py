@@ -67,15 +67,40 @@ def outputs_of(
     """Every row's state and parameters of some tasks, all by default, in evaluation mode."""
     states = states_of(network, kind, examples) if states_RD is None else states_RD
     marginals, privates = [], []
+    for said, offsets in _said_in_batches(network, kind, examples, states, some):
+        marginals.append(kind.voices(said, some) + offsets)
+        privates.append(said[1] + offsets)
+    return Outputs(states, torch.cat(marginals), torch.cat(privates))
+
+
+@torch.no_grad()
+def said_by(
+    network: SSMTLNetwork, kind: KindNetwork, examples: Examples, some: SomeTasks
+) -> list[Tensor]:
+    """(R, columns) what each voice says of some tasks, offsets included, in evaluation mode."""
+    states = states_of(network, kind, examples)
+    batches = [
+        [voice + offsets for voice in said]
+        for said, offsets in _said_in_batches(network, kind, examples, states, some)
+    ]
+    return [torch.cat(of_voice) for of_voice in zip(*batches, strict=True)]
+
+
+def _said_in_batches(
+    network: SSMTLNetwork,
+    kind: KindNetwork,
+    examples: Examples,
+    states_RD: Tensor,
+    some: SomeTasks | None,
+) -> Iterator[tuple[list[Tensor], Tensor]]:
+    """Batch by batch (B, columns) of each voice, and the offsets."""
     for rows in examples.batches(SCORING_ROWS):
-        offsets = examples.offsets_of(rows, some)
-        shared = network.shared_parameters(kind.entity, states[rows], some)
+        shared = network.shared_parameters(kind.entity, states_RD[rows], some)
         numbers = torch.from_numpy(examples.inputs.numbers[rows])
         categories = torch.from_numpy(examples.inputs.categories[rows])
         private = kind.private_parameters(numbers, some)
-        marginals.append(kind.blended(shared, private, numbers, categories, some) + offsets)
-        privates.append(private + offsets)
-    return Outputs(states, torch.cat(marginals), torch.cat(privates))
+        said = kind.said(shared, private, numbers, categories, some)
+        yield said, examples.offsets_of(rows, some)
 
 
 def outputs_in_chunks(

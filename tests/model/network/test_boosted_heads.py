@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.network import SomeTasks, SSMTLNetwork, boosted_heads
-from model.network.boosted_heads import SHARE, BoostedHeads, features_of
+from model.network.boosted_heads import BoostedHeads, features_of
 from tests.model.network.made_networks import KINDS, made_batch, made_boosted, made_network
 
 ROWS = 50
@@ -53,25 +53,30 @@ def test_a_missing_number_lies_below_all_others() -> None:
 
 @pytest.mark.parametrize("entity", KINDS)
 @torch.no_grad()
-def test_trees_have_their_share_in_their_parameters_and_no_others(
-    network: SSMTLNetwork, entity: str
-) -> None:
+def test_a_column_has_what_the_trees_of_its_head_say(network: SSMTLNetwork, entity: str) -> None:
     kind, batch = network.kind(entity), made_batch(ROWS)  # type: ignore[arg-type]
-    _, before = network.marginals(kind.entity, batch)
     heads = made_boosted(kind)
-    kind.boosted = heads
-    _, after = network.marginals(kind.entity, batch)
-    said = heads(features_of(batch.numbers, batch.categories))
+    features = features_of(batch.numbers, batch.categories)
+    said, by_column = heads(features), heads.by_column(features)
+    assert by_column is not None
     for column, head in enumerate(heads.head_of_column.tolist()):
-        expected = before[:, column]
         if head >= 0:
-            expected = (1 - SHARE) * expected + SHARE * said[:, head]
-        torch.testing.assert_close(after[:, column], expected)
+            torch.testing.assert_close(by_column[:, column], said[:, head])
     some = SomeTasks.at(kind.layout, range(0, len(kind.layout), 2))
-    alone = heads.pooled(
-        before[:, some.columns], features_of(batch.numbers, batch.categories), some
-    )
-    torch.testing.assert_close(alone, after[:, some.columns])
+    torch.testing.assert_close(heads.by_column(features, some), by_column[:, some.columns])
+
+
+@torch.no_grad()
+def test_of_tasks_without_trees_they_say_nothing(network: SSMTLNetwork) -> None:
+    kind, batch = network.kind("user"), made_batch(ROWS)
+    heads = made_boosted(kind)
+    without = [
+        position
+        for position, task in enumerate(kind.layout.tasks)
+        if (heads.head_of_column[kind.layout.columns_of(task.name)] < 0).all()
+    ]
+    features = features_of(batch.numbers, batch.categories)
+    assert heads.by_column(features, SomeTasks.at(kind.layout, without)) is None
 
 
 def test_they_are_kept_with_the_weights(network: SSMTLNetwork) -> None:

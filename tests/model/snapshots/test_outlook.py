@@ -130,20 +130,29 @@ def test_what_came_true_later_counts_as_in_training(seasonal: EventLog) -> None:
     assert at(later, unknown) == at(expected, unknown)
 
 
-def test_what_came_true_beyond_the_season_lasts_in_part() -> None:
+def test_what_is_beyond_the_season_lasts_in_part() -> None:
     """From a day on twice as many buy as ever before."""
     asked = task(horizon_days=14)
     doubled = FIRST + timedelta(days=400)
     log = shop(years=1.3, december=1, doubled_after=400)
     known = learn_outlooks(log, [asked], to_microseconds(doubled))[0][outlook_key(asked)]
-    for days in (0, 13):  # no window of the new time is over
-        assert abs(at(known, doubled + timedelta(days=days))) < 0.1
-    growing = [at(known, doubled + timedelta(days=days)) for days in (16, 22, 28, 34)]
+    assert abs(at(known, doubled)) < 0.1
+    growing = [at(known, doubled + timedelta(days=days)) for days in (4, 10, 16, 22)]
     assert growing == sorted(growing)
-    assert growing[-1] > 0.1
+    assert growing[0] > 0.02  # the trend is seen before a window is over
+    assert growing[-1] < 2 * LASTING_SHARE * np.log(2)
     ended, long_after = (at(known, doubled + timedelta(days=days)) for days in (76, 200))
     assert 0 < ended < LASTING_SHARE * np.log(2)
     assert long_after == pytest.approx(ended, abs=0.1)  # nothing new is known of later
+
+
+def test_a_trend_that_every_year_has_is_none(seasonal: EventLog) -> None:
+    """After a second December it is known that it does not go on."""
+    asked = task()
+    known = learn_outlooks(seasonal, [asked], seasonal.last_us)[0][outlook_key(asked)]
+    first, second = (at(known, datetime(year, 12, 29, tzinfo=UTC)) for year in (2021, 2022))
+    assert first > 0.2
+    assert second < -0.1
 
 
 def test_what_moves_are_chances_and_numbers_of_events() -> None:

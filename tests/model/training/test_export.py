@@ -18,8 +18,10 @@ def test_a_private_head_answers_its_task_and_all_heads_the_others(
     network = prepared.network(config)
     moved(network)
     kind, examples = network.kind("item"), prepared.training["item"]
-    kind.boosted, _ = grow(examples, examples, seed=0)
-    assert kind.boosted is not None
+    heads, _ = grow(examples, examples, seed=0)
+    assert heads is not None
+    kind.add_trees(heads)
+    kind.voices.shares.mul_(torch.rand(kind.voices.shares.shape))
     own, *others = [task.name for task in kind.layout.tasks]
     content, error = export_network(network.eval(), "item", examples, [own])
     assert error.network < 1e-4

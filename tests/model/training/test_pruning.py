@@ -42,7 +42,9 @@ def network() -> SSMTLNetwork:
         network.connect(entity, Neighbours.strongest(torch.rand(tasks, tasks), 4))
         network.kind(entity).numeric.fit_scaling(torch.randn(50, NUMBERS) * 3)
     for entity in KINDS:
-        network.kind(entity).boosted = made_boosted(network.kind(entity))
+        kind = network.kind(entity)
+        kind.add_trees(made_boosted(kind))
+        kind.voices.shares.mul_(torch.rand(kind.voices.shares.shape))
     moved(network)
     return network.eval()
 
