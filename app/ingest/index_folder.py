@@ -56,7 +56,8 @@ def open_event_log(
     try:
         return EventLog.open(folder)
     except InvalidIndex as error:
-        logger.info("making an event index of dataset %r: %s", dataset_name, error)
+        why = error if folder.exists() else "these events have none yet"
+        logger.info("making an event index of dataset %r: %s", dataset_name, why)
     with _lock(folder.parent):
         return _opened_or_made(folder, parts, names, time_zone, memory_mb)
 

@@ -135,6 +135,20 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, name: str) -> None:
     assert_same_log(opened(parts), plain(parts))
 
 
+def test_it_is_told_why_an_index_is_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A first index is no damage."""
+    parts = [event_part(tmp_path, 1)]
+    with caplog.at_level("INFO"):
+        opened(parts)
+        (folder,) = folders(tmp_path)
+        for file in (tmp_path / folder).iterdir():
+            file.write_bytes(b"")
+        opened(parts)
+    first, again = [told for told in caplog.messages if "making an event index" in told]
+    assert "have none yet" in first
+    assert "cannot be read" in again
+
+
 def test_an_older_revision_can_still_be_read(tmp_path: Path) -> None:
     parts = [event_part(tmp_path, 1), event_part(tmp_path, 2)]
     opened(parts)
