@@ -14,7 +14,8 @@ from torch import Tensor
 from model.distributions import Layout, LikelihoodName
 from model.network.likelihoods import nll_of_all
 
-_ONE_SLOPE: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard"})
+ONE_FOR_ALL: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard"})
+"""Likelihoods whose parameters have one value together."""
 _PULL = 20.0
 """How many rows' worth of evidence the identity has."""
 
@@ -67,7 +68,7 @@ def one_of_task(layout: Layout, values_O: Tensor) -> Tensor:
         .mean(dim=1, keepdim=True)
         .expand(-1, group.parameters)
         .flatten()
-        if group.likelihood in _ONE_SLOPE
+        if group.likelihood in ONE_FOR_ALL
         else values_O[group.column_slice]
         for group in layout.groups
     ]

@@ -20,7 +20,7 @@ from model.network import KindNetwork, SomeTasks, SSMTLNetwork
 from model.network.likelihoods import nll_of_all
 from model.network.voices import even_shares
 from model.snapshots import Outlook
-from model.training.calibration import one_of_task
+from model.training.calibration import ONE_FOR_ALL, one_of_task
 from model.training.examples import Examples
 from model.training.preparation import declared_tasks
 from model.training.scoring import said_by
@@ -33,7 +33,7 @@ _LEAST_SUM = 0.25
 """Weights that add up to less say that the voices know nothing, and not which one knows more."""
 
 Shares = dict[str, list[list[float]]]
-"""Per task the share of each voice in each of its parameters."""
+"""Per task the share of each voice in each of its parameters, or in all of them together."""
 
 
 def learn_shares(
@@ -116,14 +116,20 @@ def fit_shares(
 
 def shares_of(kind: KindNetwork) -> Shares:
     """Those of the declared tasks."""
-    return {
-        task.name: kind.voices.shares[:, kind.layout.columns_of(task.name)].tolist()
-        for task in declared_tasks(kind.layout)
-    }
+    found: Shares = {}
+    for task in declared_tasks(kind.layout):
+        shares = kind.voices.shares[:, kind.layout.columns_of(task.name)]
+        if kind.layout.group(task.name).likelihood in ONE_FOR_ALL:
+            shares = shares[:, :1]
+        found[task.name] = shares.tolist()
+    return found
 
 
 def take_shares(kind: KindNetwork, shares: Shares) -> None:
-    """Let the voices count as they did elsewhere; without trees the others have their share too."""
+    """Let the voices count as they did elsewhere; without trees the others have their share too.
+
+    A task may have more classes here than there.
+    """
     even_VO = even_shares(kind.has_trees)
     for name, of_task in shares.items():
         columns = kind.layout.columns_of(name)

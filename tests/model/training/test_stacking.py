@@ -152,6 +152,20 @@ def test_another_network_takes_them_as_far_as_it_has_the_voices() -> None:
     torch.testing.assert_close(without.voices.shares, expected)
 
 
+def test_classes_that_are_new_have_the_share_of_their_task() -> None:
+    (asked,) = (task for task in tasks_of("item") if task.target.kind == "next")
+    there, here = (
+        SSMTLNetwork(
+            [KindShape("item", 3, (), Layout([asked], {asked.name: classes}))], 5, 2, CONFIG
+        ).kind("item")
+        for classes in (("a", "b"), ("a", "b", "c"))
+    )
+    there.voices.shares.copy_(torch.tensor([[0.8], [0.2], [0.0]]).expand(-1, 2))
+    take_shares(here, shares_of(there))
+    expected = torch.tensor([[0.8], [0.2], [0.0]]).expand(-1, 3)
+    torch.testing.assert_close(here.voices.shares, expected)
+
+
 def test_who_would_be_left_with_nothing_counts_all_voices_alike() -> None:
     kind = made_kind()
     (first, *_) = kind.layout.tasks
