@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from model.network.some_tasks import SomeTasks
 
-VOICES = ("shared", "private", "trees")
-"""What the shared state says through the task stage, the private heads, and the boosted heads."""
-
 
 class Voices(nn.Module):
     """Each voice's share in each parameter; before validation is asked, all count alike.
+
+    The voices are the shared state through the task stage, the private heads and the boosted heads.
 
     Attributes:
         shares: (V, O) summing to 1 over the voices.

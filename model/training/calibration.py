@@ -8,6 +8,8 @@ likelihood with a pull towards the identity, so that few rows change little.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -35,29 +37,65 @@ def fit_calibration(
         labels: per group, see `negative_log_likelihood`.
         weights_R: of the rows.
     """
-    columns = layout.columns
-    slope = torch.ones(columns, requires_grad=True)
-    shift = torch.zeros(columns, requires_grad=True)
-    moves = torch.ones(columns)
+    slope = torch.ones(layout.columns, requires_grad=True)
+    shift = torch.zeros(layout.columns, requires_grad=True)
+    moves = may_shift(layout)
+
+    def calibrated() -> Tensor:
+        return marginals_RO * one_of_task(layout, slope) + shift * moves
+
+    def away() -> Tensor:
+        return (slope - 1).square() + shift.square()
+
+    make_likely(layout, [slope, shift], calibrated, away, labels, weights_R, _PULL)
+    return one_of_task(layout, slope).detach(), (shift * moves).detach()
+
+
+def make_likely(
+    layout: Layout,
+    free: list[Tensor],
+    parameters: Callable[[], Tensor],
+    away: Callable[[], Tensor],
+    labels: list[Tensor],
+    weights_R: Tensor,
+    pull: float,
+    steps: int = 50,
+) -> None:
+    """Move some numbers in place to where labels are most likely, with a pull to where they begin.
+
+    Args:
+        layout: the tasks.
+        free: the numbers.
+        parameters: (R, columns) that they lead to.
+        away: (columns,) how far they are from where they are pulled to, squared.
+        labels: per group, see `negative_log_likelihood`.
+        weights_R: of the rows.
+        pull: how many rows' worth of evidence it has.
+        steps: of L-BFGS, at most.
+    """
     task_of_column = torch.tensor(layout.task_of_column)
-    for group in layout.groups:
-        if group.likelihood == "periods":
-            moves[group.column_slice] = 0.0
-    optimizer = torch.optim.LBFGS([slope, shift], max_iter=50, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(free, max_iter=steps, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        nll = nll_of_all(layout, marginals_RO * one_of_task(layout, slope) + shift * moves, labels)
+        nll = nll_of_all(layout, parameters(), labels)
         known = ~nll.isnan()
         rows = known.sum(dim=0).clamp_min(1)
         mean = torch.where(known, nll * weights_R[:, None], 0.0).sum(dim=0) / rows
-        pull = (_PULL / rows)[task_of_column]
-        loss = mean.sum() + (pull * ((slope - 1).square() + shift.square())).sum()
+        loss = mean.sum() + ((pull / rows)[task_of_column] * away()).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return one_of_task(layout, slope).detach(), (shift * moves).detach()
+
+
+def may_shift(layout: Layout) -> Tensor:
+    """(columns,) 1, but 0 for periods: a shift would be the season of the validation rows."""
+    moves = torch.ones(layout.columns)
+    for group in layout.groups:
+        if group.likelihood == "periods":
+            moves[group.column_slice] = 0.0
+    return moves
 
 
 def one_of_task(layout: Layout, values_O: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ Announce = Callable[[str, float, int | None, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold says of its tasks, after how many epochs and rounds it was best, and by whom."""
+    """What a fold says of its tasks, when it was best, and how much each voice counts there."""
 
     serving: dict[str, TaskServing]
     reports: dict[str, TaskReport]

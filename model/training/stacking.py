@@ -17,10 +17,9 @@ from torch import Tensor
 
 from model.distributions import Layout
 from model.network import KindNetwork, SomeTasks, SSMTLNetwork
-from model.network.likelihoods import nll_of_all
 from model.network.voices import even_shares
 from model.snapshots import Outlook
-from model.training.calibration import ONE_FOR_ALL, one_of_task
+from model.training.calibration import ONE_FOR_ALL, make_likely, may_shift, one_of_task
 from model.training.examples import Examples
 from model.training.preparation import declared_tasks
 from model.training.scoring import said_by
@@ -81,33 +80,27 @@ def fit_shares(
         weights_R: of the rows.
     """
     even_VO = even_shares(has_trees_O)
-    moves_VO = (even_VO > 0).float()[: len(said)]
-    weights_VO = even_VO[: len(said)].clone().requires_grad_()
+    spoken_VO = even_VO[: len(said)]
+    weights_VO = spoken_VO.clone().requires_grad_()
     shift_O = torch.zeros(layout.columns, requires_grad=True)
-    task_of_column = torch.tensor(layout.task_of_column)
-    optimizer = torch.optim.LBFGS([weights_VO, shift_O], max_iter=80, line_search_fn="strong_wolfe")
     said_VRO = torch.stack(list(said))
+    moves_O = may_shift(layout)
 
     def stacked() -> Tensor:
-        return torch.stack([one_of_task(layout, of_voice) for of_voice in weights_VO * moves_VO])
+        there_VO = weights_VO * (spoken_VO > 0)
+        return torch.stack([one_of_task(layout, of_voice) for of_voice in there_VO])
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
+    def parameters() -> Tensor:
+        return torch.einsum("vro,vo->ro", said_VRO, stacked()) + shift_O * moves_O
+
+    def away() -> Tensor:
         found_VO = stacked()
-        parameters_RO = torch.einsum("vro,vo->ro", said_VRO, found_VO) + shift_O
-        nll = nll_of_all(layout, parameters_RO, labels)
-        known = ~nll.isnan()
-        rows = known.sum(dim=0).clamp_min(1)
-        mean = torch.where(known, nll * weights_R[:, None], 0.0).sum(dim=0) / rows
-        pull_O = (_PULL / rows)[task_of_column]
         total_O = found_VO.sum(dim=0)
-        uneven_O = (found_VO - even_VO[: len(said)] * total_O).square().sum(dim=0)
-        away_O = uneven_O + (total_O - 1).square() + shift_O.square()
-        loss = mean.sum() + (pull_O * away_O).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        uneven_O = (found_VO - spoken_VO * total_O).square().sum(dim=0)
+        return uneven_O + (total_O - 1).square() + shift_O.square()
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    free = [weights_VO, shift_O]
+    make_likely(layout, free, parameters, away, labels, weights_R, _PULL, steps=80)
     found_VO = torch.zeros_like(even_VO)
     found_VO[: len(said)] = stacked().detach()
     total_O = found_VO.sum(dim=0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.network import SomeTasks, SSMTLNetwork
-from model.network.voices import VOICES, even_shares
+from model.network.voices import even_shares
 from model.tasks import EntityKind
 from tests.model.network.made_networks import KINDS, made_batch, made_boosted, made_network
 
@@ -19,7 +19,7 @@ def network() -> SSMTLNetwork:
 
 def test_at_first_all_voices_that_are_there_count_alike() -> None:
     shares = even_shares(torch.tensor([True, False]))
-    assert shares.shape == (len(VOICES), 2)
+    assert shares.shape == (3, 2)
     torch.testing.assert_close(shares[:, 0], torch.full((3,), 1 / 3))
     assert shares[:, 1].tolist() == [0.5, 0.5, 0.0]
 

@@ -4,7 +4,7 @@ import onnxruntime
 import torch
 
 from model.config import Config
-from model.training.boosting import grow
+from model.training.boosting import boost
 from model.training.export import export_network
 from model.training.preparation import Prepared
 from model.training.scoring import outputs_of
@@ -18,9 +18,8 @@ def test_a_private_head_answers_its_task_and_all_heads_the_others(
     network = prepared.network(config)
     moved(network)
     kind, examples = network.kind("item"), prepared.training["item"]
-    heads, _ = grow(examples, examples, seed=0)
-    assert heads is not None
-    kind.add_trees(heads)
+    boost(network, {"item": examples}, {"item": examples}, seed=0)
+    assert kind.boosted is not None
     kind.voices.shares.mul_(torch.rand(kind.voices.shares.shape))
     own, *others = [task.name for task in kind.layout.tasks]
     content, error = export_network(network.eval(), "item", examples, [own])

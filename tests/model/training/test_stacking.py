@@ -10,7 +10,7 @@ from model.network import KindNetwork, KindShape, SSMTLNetwork
 from model.network.voices import even_shares
 from model.tasks import PeakPeriod, Task
 from model.training import stacking
-from model.training.boosting import grow
+from model.training.boosting import boost
 from model.training.preparation import Prepared
 from model.training.scoring import outputs_of
 from model.training.stacking import fit_shares, learn_shares, shares_of, take_shares
@@ -102,15 +102,25 @@ def test_all_periods_of_a_task_have_one_share() -> None:
     assert shares[0, 0] > 0.9
 
 
+def test_a_voice_with_another_season_is_not_set_right_by_a_shift() -> None:
+    """Calibration shifts no periods, so nothing else may either."""
+    layout = Layout((BEST,), CLASSES)
+    logits = torch.randn(ROWS, 7)
+    drawn = torch.distributions.Categorical(logits=logits).sample()
+    of_periods = torch.nn.functional.one_hot(drawn, 7).float()
+    labels = [torch.stack([of_periods, torch.zeros_like(of_periods)], dim=1)[:, None]]
+    said = [logits, logits + torch.linspace(-3, 3, 7)]
+    shares = fit_shares(layout, said, torch.zeros(7, dtype=torch.bool), labels, torch.ones(ROWS))
+    assert shares[0, 0] > 0.9
+
+
 def test_shares_that_were_learned_make_validation_likelier(
     prepared: Prepared, config: Config
 ) -> None:
     network = prepared.network(config)
     moved(network)
     kind, examples = network.kind("user"), prepared.training["user"]
-    heads, _ = grow(examples, examples, seed=0)
-    assert heads is not None
-    kind.add_trees(heads)
+    boost(network, {"user": examples}, {"user": examples}, seed=0)
 
     def nll() -> Tensor:
         return kind.nll(outputs_of(network, kind, examples).marginals, examples.labels).nanmean(0)
