@@ -32,6 +32,15 @@ def truth_of(tasks: tuple[Task, ...]) -> tuple[Layout, Tensor, list[Tensor], Ten
     return layout, logits, [torch.bernoulli(torch.sigmoid(logits))], torch.randn(3, ROWS, 2)
 
 
+def seasons() -> tuple[Layout, Tensor, list[Tensor]]:
+    """Periods with known logits, and labels drawn from them."""
+    logits = torch.randn(ROWS, 7)
+    drawn = torch.distributions.Categorical(logits=logits).sample()
+    of_periods = torch.nn.functional.one_hot(drawn, 7).float()
+    labels = torch.stack([of_periods, torch.zeros_like(of_periods)], dim=1)[:, None]
+    return Layout((BEST,), CLASSES), logits, [labels]
+
+
 def test_who_knows_more_counts_more() -> None:
     layout, logits, labels, noise = truth_of(tasks_of("pair"))
     said = [logits + noise[0] * 2, logits + noise[1] * 0.3, logits + noise[2] * 2]
@@ -91,11 +100,7 @@ def test_rows_count_by_their_weights() -> None:
 
 
 def test_all_periods_of_a_task_have_one_share() -> None:
-    layout = Layout((BEST,), CLASSES)
-    logits = torch.randn(ROWS, 7)
-    drawn = torch.distributions.Categorical(logits=logits).sample()
-    of_periods = torch.nn.functional.one_hot(drawn, 7).float()
-    labels = [torch.stack([of_periods, torch.zeros_like(of_periods)], dim=1)[:, None]]
+    layout, logits, labels = seasons()
     said = [logits, torch.randn(ROWS, 7)]
     shares = fit_shares(layout, said, torch.zeros(7, dtype=torch.bool), labels, torch.ones(ROWS))
     assert shares.unique(dim=1).shape[1] == 1
@@ -104,11 +109,7 @@ def test_all_periods_of_a_task_have_one_share() -> None:
 
 def test_a_voice_with_another_season_is_not_set_right_by_a_shift() -> None:
     """Calibration shifts no periods, so nothing else may either."""
-    layout = Layout((BEST,), CLASSES)
-    logits = torch.randn(ROWS, 7)
-    drawn = torch.distributions.Categorical(logits=logits).sample()
-    of_periods = torch.nn.functional.one_hot(drawn, 7).float()
-    labels = [torch.stack([of_periods, torch.zeros_like(of_periods)], dim=1)[:, None]]
+    layout, logits, labels = seasons()
     said = [logits, logits + torch.linspace(-3, 3, 7)]
     shares = fit_shares(layout, said, torch.zeros(7, dtype=torch.bool), labels, torch.ones(ROWS))
     assert shares[0, 0] > 0.9
