@@ -1,7 +1,8 @@
 """Is one model for all tasks better than the models that it replaces?
 
 On the real log: SSMTL, LightGBM per task, the same network per task, a shared bottom, MMoE, PLE and
-the baselines, on the same snapshots, scored on held-out time. On a simulated shop: how much of the
+the baselines, on the same snapshots, scored on held-out time; and what users get, the model as it
+is served after the last fit. On a simulated shop: how much of the
 possible skill the model reaches. On outcomes that a known graph made: whether the reported one is
 it. Skill is 1 - NLL / NLL(climatology).
 
@@ -21,6 +22,7 @@ from rich.console import Console
 
 from benchmarks.measuring import machine
 from benchmarks.quality import (
+    as_served,
     boosting,
     few_labels,
     known_graph,
@@ -30,7 +32,7 @@ from benchmarks.quality import (
     simulated,
 )
 
-OF_THE_REAL_LOG = ("contest", "related", "few_labels", "many_tasks")
+OF_THE_REAL_LOG = ("contest", "as_served", "related", "few_labels", "many_tasks")
 PARTS = (*OF_THE_REAL_LOG, "known_graph", "simulated")
 
 
@@ -73,6 +75,7 @@ def _parts(given: argparse.Namespace, console: Console) -> Iterator[Callable[[],
     boosting.use_threads(given.threads)
     measures: dict[str, Callable[[], dict[str, float]]] = {
         "contest": partial(real.measure, given.data, seeds, console),
+        "as_served": partial(as_served.measure, given.data, seeds, console),
         "related": partial(related.measure, given.data, seeds, console),
         "few_labels": partial(few_labels.measure, given.data, seeds, console),
         "many_tasks": partial(many_tasks.measure, given.data, console),

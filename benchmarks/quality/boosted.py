@@ -2,59 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality import boosting
-from benchmarks.quality.boosting import Rows
-from benchmarks.quality.contest import Ground, Nats
-from model.distributions import LikelihoodName
+from benchmarks.quality.boosting import Parts, Rows
+from benchmarks.quality.contest import Ground, Nats, labels_of
+from model.distributions import Layout, LikelihoodName
 from model.tasks import EntityKind
+from model.training.examples import Examples
 
-_PARTS = ("training", "validation", "test")
 
+def boosted(
+    ground: Ground, seed: int, before_test: Mapping[EntityKind, Examples] | None = None
+) -> Nats:
+    """LightGBM on the same numbers, categories and outlook; it has no sequences.
 
-def boosted(ground: Ground, seed: int) -> Nats:
-    """LightGBM on the same numbers, categories and outlook; it has no sequences."""
+    Args:
+        ground: the rows.
+        seed: of LightGBM.
+        before_test: rows to learn from again, as many rounds as validation found.
+    """
     nats: Nats = {}
     for entity, task in ground.tasks():
-        layout = ground.prepared.layouts[entity]
-        train, valid, test = (_rows(ground, entity, task.name, part) for part in _PARTS)
-        nll = _nll(layout.group(task.name).likelihood, train, valid, test, seed)
+        rows = partial(_rows, ground.prepared.layouts[entity], task.name)
+        parts = Parts(
+            *(rows(ground.examples(entity, part)) for part in ("training", "validation", "test")),
+            before_test=None if before_test is None else rows(before_test[entity]),
+        )
+        nll = _nll(ground.prepared.layouts[entity].group(task.name).likelihood, parts, seed)
         known = _known(ground.labels(entity, task.name, "test"))
         nats[task.name] = np.full(len(known), np.nan)
         nats[task.name][known] = nll
     return nats
 
 
-def _nll(
-    likelihood: LikelihoodName, train: Rows, valid: Rows, test: Rows, seed: int
-) -> NDArray[np.float64]:
+def _nll(likelihood: LikelihoodName, parts: Parts, seed: int) -> NDArray[np.float64]:
     match likelihood:
         case "bernoulli":
-            logits = boosting.classified(train, valid, test, seed)
-            return boosting.bernoulli_nll(logits, test.y)
+            return boosting.bernoulli_nll(parts, seed)
         case "hurdle_log_normal":
-            return boosting.hurdle_log_normal_nll(train, valid, test, seed)
+            return boosting.hurdle_log_normal_nll(parts, seed)
         case "hurdle_negative_binomial":
-            return boosting.hurdle_count_nll(train, valid, test, seed)
+            return boosting.hurdle_count_nll(parts, seed)
         case "categorical":
-            classes = int(max(rows.y.max() for rows in (train, valid, test))) + 1
-            return boosting.categorical_nll(train, valid, test, classes, seed)
+            classes = 1 + max(int(rows.y.max()) for rows in parts)
+            return boosting.categorical_nll(parts, classes, seed)
         case "periods":
-            return boosting.periods_nll(train, valid, test, seed)
+            return boosting.periods_nll(parts, seed)
         case _:
             raise ValueError(f"no task of the contest has a {likelihood} likelihood")
 
 
-def _rows(ground: Ground, entity: EntityKind, name: str, part: str) -> Rows:
-    examples, labels = ground.examples(entity, part), ground.labels(entity, name, part)
+def _rows(layout: Layout, name: str, examples: Examples) -> Rows:
+    labels = labels_of(layout, name, examples)
     known = _known(labels)
     inputs = examples.inputs
-    columns = ground.prepared.layouts[entity].columns_of(name)
     parts = [inputs.numbers, inputs.categories.astype(np.float32)]
     if labels.ndim == 1:
-        parts.append(examples.offsets[:, columns.start, None].numpy())
+        parts.append(examples.offsets[:, layout.columns_of(name).start, None].numpy())
     x = np.concatenate(parts, axis=1)[known]
     weights = examples.weights.double().numpy()[known]
     if labels.ndim == 1:

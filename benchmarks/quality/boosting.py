@@ -6,8 +6,8 @@ anything and a regression for how much, whose spread is that of the validation r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
@@ -47,9 +47,44 @@ class Rows:
     weights: Floats
     offset: Floats | None = None
 
-    def where(self, chosen: NDArray[np.bool_], y: Floats) -> Rows:
-        """Some of the rows with other labels."""
-        return Rows(self.x[chosen], y, self.weights[chosen])
+    def where(self, chosen: NDArray[np.bool_]) -> Rows:
+        """Some of the rows."""
+        offset = None if self.offset is None else self.offset[chosen]
+        return Rows(self.x[chosen], self.y[chosen], self.weights[chosen], offset)
+
+    def about(self, y: Floats) -> Rows:
+        """The same rows with other labels."""
+        return replace(self, y=y)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is learned from, stopped by and asked.
+
+    With `before_test` the model that answers is fitted again on these rows, for as many rounds as
+    validation found.
+    """
+
+    train: Rows
+    valid: Rows
+    test: Rows
+    before_test: Rows | None = None
+
+    def __iter__(self) -> Iterator[Rows]:
+        again = () if self.before_test is None else (self.before_test,)
+        return iter((self.train, self.valid, self.test, *again))
+
+    def each(self, change: Callable[[Rows], Rows]) -> Parts:
+        """All parts changed alike."""
+        return Parts(*map(change, self))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The model that was stopped by validation, which its residuals are of, and who answers."""
+
+    validated: lightgbm.Booster
+    answering: lightgbm.Booster
 
 
 def use_threads(threads: int) -> None:
@@ -57,66 +92,54 @@ def use_threads(threads: int) -> None:
     _FIXED["num_threads"] = threads
 
 
-def classified(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
-    """(R,) logits of the test rows."""
-    model = _fit("binary", train, valid, seed)
-    logits: Floats = model.predict(test.x, raw_score=True)
-    return logits
-
-
-def bernoulli_nll(logits: Floats, happened: Floats) -> Floats:
-    """(R,) nats."""
-    nll: Floats = np.logaddexp(0, logits) - happened * logits
+def bernoulli_nll(parts: Parts, seed: int) -> Floats:
+    """(R,) nats of what happened, 1 or 0."""
+    model = _fit("binary", parts, seed)
+    logits: Floats = model.answering.predict(parts.test.x, raw_score=True)
+    nll: Floats = np.logaddexp(0, logits) - parts.test.y * logits
     return nll
 
 
-def hurdle_log_normal_nll(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
+def hurdle_log_normal_nll(parts: Parts, seed: int) -> Floats:
     """(R,) nats of standardised log amounts, -inf for nothing."""
-    nll, some = _hurdle(train, valid, test, seed, lambda y: y > -np.inf)
-    positive = [
-        rows.where(s, rows.y[s]) for rows, s in zip((train, valid, test), some, strict=True)
-    ]
-    nll[some[2]] += _normal_nll(*positive, seed)
-    return nll
+    return _hurdle(parts, seed, lambda y: y > -np.inf, normal_nll)
 
 
-def hurdle_count_nll(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
+def hurdle_count_nll(parts: Parts, seed: int) -> Floats:
     """(R,) nats of counts: whichever of two densities of the positive ones validates better."""
-    nll, some = _hurdle(train, valid, test, seed, lambda y: y > 0)
-    positive = [
-        rows.where(s, rows.y[s]) for rows, s in zip((train, valid, test), some, strict=True)
-    ]
-    found = [_rounded_log_normal(*positive, seed), _negative_binomial(*positive, seed)]
-    _, best = min(found, key=lambda pair: pair[0])
-    nll[some[2]] += best
+
+    def best(positive: Parts, seed: int) -> Floats:
+        found = [_rounded_log_normal(positive, seed), _negative_binomial(positive, seed)]
+        return min(found, key=lambda pair: pair[0])[1]
+
+    return _hurdle(parts, seed, lambda y: y > 0, best)
+
+
+def normal_nll(parts: Parts, seed: int) -> Floats:
+    """(R,) nats of numbers."""
+    model, valid, test = _fit("regression", parts, seed), parts.valid, parts.test
+    residuals = valid.y - model.validated.predict(valid.x)
+    spread = np.sqrt(np.average(residuals**2, weights=valid.weights))
+    nll: Floats = -norm.logpdf(test.y, model.answering.predict(test.x), spread)
     return nll
 
 
-def normal_nll(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
-    """(R,) nats of numbers."""
-    return _normal_nll(train, valid, test, seed)
-
-
-def categorical_nll(train: Rows, valid: Rows, test: Rows, classes: int, seed: int) -> Floats:
+def categorical_nll(parts: Parts, classes: int, seed: int) -> Floats:
     """(R,) nats of class codes."""
-    model = _fit("multiclass", train, valid, seed, num_class=classes)
-    log_shares = np.log(np.maximum(model.predict(test.x), _SMALLEST))
+    model, test = _fit("multiclass", parts, seed, num_class=classes), parts.test
+    log_shares = np.log(np.maximum(model.answering.predict(test.x), _SMALLEST))
     nll: Floats = -log_shares[np.arange(len(test.y)), test.y.astype(np.int64)]
     return nll
 
 
-def periods_nll(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
+def periods_nll(parts: Parts, seed: int) -> Floats:
     """(R,) nats of shares per period, from the seasonal forecast as the first guess."""
     rng = np.random.default_rng(seed)
-    model = _fit(
-        "multiclass",
-        _drawn(train, rng),
-        _drawn(valid, rng),
-        seed,
-        num_class=train.y.shape[1],
-    )
+    periods, test = parts.test.y.shape[1], parts.test
+    model = _fit("multiclass", parts.each(lambda rows: _drawn(rows, rng)), seed, num_class=periods)
     assert test.offset is not None
-    log_shares = log_softmax(model.predict(test.x, raw_score=True) + test.offset, axis=1)
+    logits = model.answering.predict(test.x, raw_score=True) + test.offset
+    log_shares = log_softmax(logits, axis=1)
     nll: Floats = -np.where(test.y > 0, test.y * np.maximum(log_shares, -30), 0).sum(axis=1)
     return nll
 
@@ -124,47 +147,43 @@ def periods_nll(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
 def _drawn(rows: Rows, rng: np.random.Generator) -> Rows:
     """One period per row, drawn by its share: in the mean the likelihood is that of the shares."""
     reached = rows.y.cumsum(axis=1) > rng.random((len(rows.y), 1)) * rows.y.sum(axis=1)[:, None]
-    return Rows(rows.x, reached.argmax(axis=1).astype(np.float64), rows.weights, rows.offset)
+    return rows.about(reached.argmax(axis=1).astype(np.float64))
 
 
 def _hurdle(
-    train: Rows, valid: Rows, test: Rows, seed: int, is_some: Callable[[Floats], NDArray[np.bool_]]
-) -> tuple[Floats, list[NDArray[np.bool_]]]:
-    some = [is_some(rows.y) for rows in (train, valid, test)]
-    happened = [
-        Rows(rows.x, flags.astype(np.float64), rows.weights)
-        for rows, flags in zip((train, valid, test), some, strict=True)
-    ]
-    return bernoulli_nll(classified(*happened, seed), happened[2].y), some
-
-
-def _normal_nll(train: Rows, valid: Rows, test: Rows, seed: int) -> Floats:
-    model = _fit("regression", train, valid, seed)
-    square = np.average((valid.y - model.predict(valid.x)) ** 2, weights=valid.weights)
-    nll: Floats = -norm.logpdf(test.y, model.predict(test.x), np.sqrt(square))
+    parts: Parts,
+    seed: int,
+    is_some: Callable[[Floats], NDArray[np.bool_]],
+    amounts_nll: Callable[[Parts, int], Floats],
+) -> Floats:
+    """(R,) nats of whether there is anything, and of how much where there is."""
+    nll = bernoulli_nll(
+        parts.each(lambda rows: rows.about(is_some(rows.y).astype(np.float64))), seed
+    )
+    positive = parts.each(lambda rows: rows.where(is_some(rows.y)))
+    nll[is_some(parts.test.y)] += amounts_nll(positive, seed)
     return nll
 
 
-def _rounded_log_normal(train: Rows, valid: Rows, test: Rows, seed: int) -> tuple[float, Floats]:
+def _rounded_log_normal(parts: Parts, seed: int) -> tuple[float, Floats]:
     """A log-normal amount rounded to whole numbers: mean nats of validation, nats of test."""
-    model = _fit("regression", _logs(train), _logs(valid), seed)
+    model = _fit("regression", parts.each(lambda rows: rows.about(np.log(rows.y))), seed)
 
-    def nll(rows: Rows, sigma: float) -> Floats:
-        mean = model.predict(rows.x)
+    def nll(booster: lightgbm.Booster, rows: Rows, sigma: float) -> Floats:
+        mean = booster.predict(rows.x)
         above = norm.cdf((np.log(rows.y + 0.5) - mean) / sigma)
         below = np.where(rows.y > 1, norm.cdf((np.log(rows.y - 0.5) - mean) / sigma), 0.0)
         return -np.log(np.maximum(above - below, _SMALLEST))
 
-    return _with_best_spread(nll, np.linspace(0.1, 3, 60), valid, test)
+    return _with_best_spread(nll, np.linspace(0.1, 3, 60), model, parts)
 
 
-def _negative_binomial(train: Rows, valid: Rows, test: Rows, seed: int) -> tuple[float, Floats]:
+def _negative_binomial(parts: Parts, seed: int) -> tuple[float, Floats]:
     """A Poisson regression of what is beyond one, spread as validation says."""
-    beyond = [Rows(rows.x, rows.y - 1, rows.weights) for rows in (train, valid)]
-    model = _fit("poisson", *beyond, seed)
+    model = _fit("poisson", parts.each(lambda rows: rows.about(rows.y - 1)), seed)
 
-    def nll(rows: Rows, log_size: float) -> Floats:
-        k, log_mean, size = rows.y - 1, model.predict(rows.x, raw_score=True), np.exp(log_size)
+    def nll(booster: lightgbm.Booster, rows: Rows, log_size: float) -> Floats:
+        k, log_mean, size = rows.y - 1, booster.predict(rows.x, raw_score=True), np.exp(log_size)
         log_total = np.logaddexp(log_size, log_mean)
         return -(
             gammaln(k + size)
@@ -174,33 +193,30 @@ def _negative_binomial(train: Rows, valid: Rows, test: Rows, seed: int) -> tuple
             + k * (log_mean - log_total)
         )
 
-    return _with_best_spread(nll, np.linspace(-4, 6, 60), valid, test)
+    return _with_best_spread(nll, np.linspace(-4, 6, 60), model, parts)
 
 
 def _with_best_spread(
-    nll: Callable[[Rows, float], Floats], spreads: Floats, valid: Rows, test: Rows
+    nll: Callable[[lightgbm.Booster, Rows, float], Floats],
+    spreads: Floats,
+    model: _Fitted,
+    parts: Parts,
 ) -> tuple[float, Floats]:
+    weights = parts.valid.weights
     scored = [
-        (float(np.average(nll(valid, spread), weights=valid.weights)), spread)
+        (float(np.average(nll(model.validated, parts.valid, spread), weights=weights)), spread)
         for spread in spreads.tolist()
     ]
     validated, spread = min(scored)
-    return validated, nll(test, spread)
+    return validated, nll(model.answering, parts.test, spread)
 
 
-def _logs(rows: Rows) -> Rows:
-    return Rows(rows.x, np.log(rows.y), rows.weights)
-
-
-def _fit(
-    objective: str, train: Rows, valid: Rows, seed: int, num_class: int = 1
-) -> lightgbm.Booster:
-    found: list[tuple[float, lightgbm.Booster]] = []
+def _fit(objective: str, parts: Parts, seed: int, num_class: int = 1) -> _Fitted:
+    found: list[tuple[float, dict[str, object], lightgbm.Booster]] = []
+    valid = parts.valid
     for tried in GRID:
         fixed = {**_FIXED, **tried, "objective": objective, "num_class": num_class, "seed": seed}
-        data = lightgbm.Dataset(
-            train.x, train.y, weight=train.weights, init_score=train.offset, free_raw_data=False
-        )
+        data = _dataset(parts.train)
         held_out = data.create_valid(
             valid.x, valid.y, weight=valid.weights, init_score=valid.offset
         )
@@ -212,5 +228,15 @@ def _fit(
             callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
         )
         (score,) = model.best_score["valid_0"].values()
-        found.append((float(score), model))
-    return min(found, key=lambda pair: pair[0])[1]
+        found.append((float(score), fixed, model))
+    _, fixed, best = min(found, key=lambda one: one[0])
+    if parts.before_test is None:
+        return _Fitted(best, best)
+    rounds = max(best.best_iteration, 1)
+    return _Fitted(best, lightgbm.train(fixed, _dataset(parts.before_test), rounds))
+
+
+def _dataset(rows: Rows) -> lightgbm.Dataset:
+    return lightgbm.Dataset(
+        rows.x, rows.y, weight=rows.weights, init_score=rows.offset, free_raw_data=False
+    )

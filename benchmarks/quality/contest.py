@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.config import Config
+from model.distributions import Layout
 from model.events import EventLog
 from model.network import SomeTasks
 from model.snapshots import Fold, folds
@@ -57,11 +58,7 @@ class Ground:
 
     def labels(self, entity: EntityKind, name: str, part: str) -> NDArray[np.float64]:
         """The labels of a task as the likelihood takes them, of `training` and so on."""
-        examples = self.examples(entity, part)
-        layout = self.prepared.layouts[entity]
-        group = layout.group(name)
-        of_group = examples.labels[layout.groups.index(group)]
-        return of_group[:, layout.position(name) - group.first_task].double().numpy()
+        return labels_of(self.prepared.layouts[entity], name, self.examples(entity, part))
 
     def examples(self, entity: EntityKind, part: str) -> Examples:
         """The rows of a part."""
@@ -108,6 +105,13 @@ class Ground:
             validation=cut(self.validation),
             test=cut(self.test),
         )
+
+
+def labels_of(layout: Layout, name: str, examples: Examples) -> NDArray[np.float64]:
+    """The labels of a task as the likelihood takes them."""
+    group = layout.group(name)
+    of_group = examples.labels[layout.groups.index(group)]
+    return of_group[:, layout.position(name) - group.first_task].double().numpy()
 
 
 def folds_of(log: EventLog, tasks: Sequence[Task], config: Config) -> tuple[Fold, ...]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.quality import as_served
 from benchmarks.quality.contest import Ground, folds_of
 from benchmarks.quality.few_labels import with_few_labels, without_self_supervision
 from benchmarks.quality.networks import trained
 from benchmarks.quality.real import COMPETITORS
-from benchmarks.quality.scores import calibration_errors_of
+from benchmarks.quality.scores import calibration_errors_of, skills_of
 from benchmarks.quality.sharing import Extraction, Mix, MultiGate, SharedBottom, replace_sharing
-from model import Config, Count, Occurs, PeakPeriod, Task
-from model.events import EventLog
+from model import SSMTL, Config, Count, Occurs, PeakPeriod, Task
+from model.distributions import TaskServing
+from model.events import EventLog, to_datetime, to_microseconds
+from model.prediction import Predictor
 from model.simulation import simulate_shop
 
 TASKS = [
@@ -120,3 +126,63 @@ def test_calibration_errors_follow_from_nats(ground: Ground) -> None:
     constant["buys"][np.isnan(outcomes)] = np.nan
     alone = ground.restricted(["buys"])
     assert calibration_errors_of(alone, constant)["buys"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_skill_of_what_is_served_is_that_of_its_answers() -> None:
+    """The answers of the estimator beside what the frame says happened."""
+    shop = simulate_shop(users=150, items=30, days=240)
+    log = EventLog.from_frames(shop.events, shop.users, shop.items)
+    cutoff_at = to_datetime(log.last_us) - timedelta(days=20)
+    cutoff_us = to_microseconds(cutoff_at.replace(microsecond=0))
+    task = TASKS[0]
+    estimator = SSMTL([task, TASKS[2]], CONFIG).fit(log.until(cutoff_us))
+    found = as_served.served_skills(estimator.predictor_, log, cutoff_us)
+    assert set(found) == {"buys", "views"}
+
+    answers = estimator.predict("buys", log, cutoff_at=to_datetime(cutoff_us))
+    answers = answers[~answers["cold_start"]]
+    time = shop.events["time"]
+    ahead = (time > to_datetime(cutoff_us)) & (
+        time <= to_datetime(cutoff_us) + timedelta(days=task.horizon_days)
+    )
+    buyers = shop.events.loc[ahead & (shop.events["event_type"] == "purchase"), "user"].unique()
+    happened = answers["user"].isin(buyers).to_numpy()
+    probability = answers["probability"].to_numpy()
+    rate = 1 / (1 + np.exp(-_climatology(estimator.predictor_, "buys")))
+    assert found["buys"] == pytest.approx(
+        1 - _log_loss(probability, happened) / _log_loss(np.full(len(happened), rate), happened),
+        abs=1e-3,
+    )
+
+    plain = _served_by(estimator.predictor_, TaskServing(source="climatology"))
+    assert list(as_served.served_skills(plain, log, cutoff_us).values()) == pytest.approx([0, 0])
+
+
+def test_lightgbm_learns_again_from_all_rows_before_the_test() -> None:
+    shop = simulate_shop(users=150, items=30, days=240)
+    log = EventLog.from_frames(shop.events, shop.users, shop.items)
+    (fold,) = folds_of(log, TASKS[:3], CONFIG)
+    assert fold.test is not None
+    (cutoff_us,) = fold.test.cutoffs_us
+    again = as_served.boosted_skills(log, fold, cutoff_us)
+    assert set(again) == {"buys", "days", "views"}
+    assert all(0 < found < 1 for found in again.values())
+    ground = Ground.of(log, fold, CONFIG, seed=0)
+    once = skills_of(ground, COMPETITORS["lightgbm"](ground, 0)["lightgbm"])
+    assert all(again[name] != once[name] for name in again)
+
+
+def _served_by(predictor: Predictor, how: TaskServing) -> Predictor:
+    artifact = predictor.artifact
+    serving = dict.fromkeys(artifact.description.serving, how)
+    description = artifact.description.model_copy(update={"serving": serving})
+    return Predictor(replace(artifact, description=description))
+
+
+def _climatology(predictor: Predictor, name: str) -> float:
+    columns = predictor.scorer("user").layout.columns_of(name)
+    return float(predictor.artifact.baselines["user"].climatology[columns][0])
+
+
+def _log_loss(probability: np.ndarray, happened: np.ndarray) -> float:
+    return float(-np.log(np.where(happened, probability, 1 - probability)).mean())
