@@ -9,7 +9,7 @@ from model.snapshots.forecasts import Forecast
 from model.snapshots.formulas import Feature
 from model.snapshots.inputs import Inputs
 from model.snapshots.label_table import LabelTable, Piece
-from model.snapshots.labels import Label, PeriodLabels
+from model.snapshots.labels import Label, PeriodLabels, has_label
 from model.snapshots.least_amounts import least_amounts
 from model.snapshots.online import OnlineReader
 from model.snapshots.outlook import Outlook, OutlookColumns, came_true, learn_outlooks
@@ -48,6 +48,7 @@ __all__ = [
     "declared_features",
     "final_part",
     "folds",
+    "has_label",
     "has_personal_frequency",
     "learn_outlooks",
     "least_amounts",

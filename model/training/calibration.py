@@ -18,6 +18,10 @@ from model.network.likelihoods import nll_of_all
 
 ONE_FOR_ALL: frozenset[LikelihoodName] = frozenset({"periods", "categorical", "hazard"})
 """Likelihoods whose parameters have one value together."""
+_SPREAD_LAST: frozenset[LikelihoodName] = frozenset(
+    {"hurdle_log_normal", "hurdle_negative_binomial", "normal"}
+)
+"""Likelihoods whose last parameter is a spread."""
 _PULL = 20.0
 """How many rows' worth of evidence the identity has."""
 
@@ -49,6 +53,31 @@ def fit_calibration(
 
     make_likely(layout, [slope, shift], calibrated, away, labels, weights_R, _PULL)
     return one_of_task(layout, slope).detach(), (shift * moves).detach()
+
+
+def fit_levels(
+    layout: Layout,
+    marginals_RO: Tensor,
+    slope_O: Tensor,
+    shift_O: Tensor,
+    labels: list[Tensor],
+    weights_R: Tensor,
+) -> Tensor:
+    """The (columns,) shifts that, beside given slopes, make some rows most likely.
+
+    Without evidence they leave the mean of what is said where it was. The shifts of periods and
+    spreads stay as given: rows that a network has learned from look narrower than others.
+    """
+    is_level_O = may_shift(layout) * ~spreads(layout)
+    mean_O = (marginals_RO * weights_R[:, None]).sum(dim=0) / weights_R.sum()
+    kept_O = torch.where(is_level_O > 0, mean_O * (1 - slope_O), shift_O)
+    move_O = torch.zeros(layout.columns, requires_grad=True)
+
+    def levelled() -> Tensor:
+        return marginals_RO * slope_O + kept_O + move_O * is_level_O
+
+    make_likely(layout, [move_O], levelled, move_O.square, labels, weights_R, _PULL)
+    return kept_O + (move_O * is_level_O).detach()
 
 
 def make_likely(
@@ -96,6 +125,15 @@ def may_shift(layout: Layout) -> Tensor:
         if group.likelihood == "periods":
             moves[group.column_slice] = 0.0
     return moves
+
+
+def spreads(layout: Layout) -> Tensor:
+    """(columns,) of bool, whether a column says how far amounts, counts or numbers spread."""
+    found = torch.zeros(layout.columns, dtype=torch.bool)
+    for group in layout.groups:
+        if group.likelihood in _SPREAD_LAST:
+            found[group.column_slice].view(-1, group.parameters)[:, -1] = True
+    return found
 
 
 def one_of_task(layout: Layout, values_O: Tensor) -> Tensor:

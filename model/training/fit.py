@@ -34,6 +34,7 @@ from model.training.funnels import funnels
 from model.training.loop import TrainingRun
 from model.training.preparation import Prepared, declared_tasks, prepare
 from model.training.pruning import without_self_supervision
+from model.training.recalibration import recalibrated
 from model.training.resumption import Resumption
 from model.training.search import search, settings_of
 from model.training.selection import baselines_of
@@ -153,6 +154,8 @@ def _final(
     announce("testing", 0.0, None, {})
     learned = [task for task in tasks if task.name not in prepared.left_out]
     serving = _serving(learned, results, prepared)
+    if log.has_time:
+        serving = recalibrated(network, prepared, serving, rng)
     description = Description(
         config=config,
         seed=seed,

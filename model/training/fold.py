@@ -97,7 +97,7 @@ def fold_run(
     return TrainingRun(
         network=prepared.network(config),
         training=prepared.training,
-        validation={entity: _sampled(rows, rng) for entity, rows in validation.items()},
+        validation={entity: sampled(rows, rng) for entity, rows in validation.items()},
         climatology_nll=prepared.climatology_nll,
         config=config,
         seed=seed,
@@ -118,7 +118,7 @@ def validation_rows(
     return found
 
 
-def _sampled(examples: Examples, rng: np.random.Generator) -> Examples:
+def sampled(examples: Examples, rng: np.random.Generator) -> Examples:
     """At most so many rows: early stopping needs no more."""
     cells = max(MIN_SCORED_ROWS, MAX_VALIDATION_CELLS // len(examples.layout))
     most = min(MAX_VALIDATION_ROWS, cells)

@@ -7,7 +7,7 @@ from torch import Tensor
 from model.distributions import BINS, EDGES, Layout
 from model.network import KindNetwork, KindShape, SSMTLNetwork
 from model.tasks import PeakPeriod, Task
-from model.training.calibration import fit_calibration
+from model.training.calibration import fit_calibration, fit_levels
 from tests.model.network.made_networks import CLASSES, CONFIG, tasks_of
 
 ROWS = 4000
@@ -36,6 +36,40 @@ def test_a_wrong_output_is_set_right_and_a_right_one_left_alone() -> None:
     assert shift[0] == pytest.approx(-0.5, abs=0.1)
     assert slope[1] == pytest.approx(1, abs=0.08)
     assert shift[1] == pytest.approx(0, abs=0.08)
+
+
+def test_a_level_beside_a_slope_is_set_right() -> None:
+    kind, logits, labels = views_and_buys()
+    said, slope = logits * 2 + 1, torch.full((2,), 0.5)
+    shift = fit_levels(kind.layout, said, slope, torch.full((2,), 9.0), labels, torch.ones(ROWS))
+    torch.testing.assert_close(shift, torch.full((2,), -0.5), atol=0.1, rtol=0)
+
+
+def test_without_labels_the_mean_stays_where_it_was() -> None:
+    kind, logits, labels = views_and_buys()
+    said, slope = logits + 3, torch.full((2,), 0.5)
+    labels[0][:, 1] = torch.nan
+    shift = fit_levels(kind.layout, said, slope, torch.zeros(2), labels, torch.ones(ROWS))
+    mean = (said * slope + shift).mean(dim=0)
+    assert float(mean[1]) == pytest.approx(float(said[:, 1].mean()), abs=1e-4)
+    assert float(mean[0]) < float(said[:, 0].mean()) - 1
+
+
+def test_spreads_and_seasons_are_no_levels() -> None:
+    kind = kind_of(BEST)
+    logits = torch.randn(ROWS, 7)
+    drawn = torch.distributions.Categorical(logits=logits).sample()
+    shares = torch.nn.functional.one_hot(drawn, 7).float()
+    labels = torch.stack([shares, torch.zeros_like(shares)], dim=1)[:, None]
+    zeros, ones = torch.zeros(7), torch.ones(ROWS)
+    assert (fit_levels(kind.layout, logits + 1, zeros + 0.5, zeros, [labels], ones) == 0).all()
+
+    kind = kind_of(tasks_of("item")[7])
+    drawn = torch.randn(ROWS, 1) * 3 + 2
+    given = torch.tensor([0.0, 0.7])
+    shift = fit_levels(kind.layout, torch.zeros(ROWS, 2), torch.ones(2), given, [drawn], ones)
+    assert float(shift[0]) == pytest.approx(2, abs=0.3)
+    assert shift[1] == given[1]
 
 
 def test_a_task_without_labels_does_not_keep_the_others_from_being_set_right() -> None:
