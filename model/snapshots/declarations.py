@@ -36,6 +36,10 @@ from model.tasks import EntityKind, PeriodName
 
 PAIR_WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, None)
 YEAR_DAYS = 365
+WEEKS_OF_YEAR_DAYS = 364
+"""Whole weeks: the same weekday."""
+COMING_DAYS = (28, 91)
+"""How far the same time of the last year is looked ahead at."""
 _CENTS = 100.0
 _DAY = float(MICROSECONDS_PER_DAY)
 _TRENDS_DAYS = ((30, 90), (90, 365))
@@ -57,6 +61,7 @@ def _every(plan: FeaturePlan) -> tuple[Declaration, ...]:
         *_totals(plan),
         *_lags(plan),
         *_trends(plan),
+        *_a_year_ago(plan),
         *_recencies(plan),
         *_visits(plan),
         *_counterparts(plan),
@@ -164,6 +169,43 @@ def _trends(plan: FeaturePlan) -> Iterator[Declaration]:
                     Log(Total("events", event_type, long), long / short),
                 ),
             )
+
+
+def _a_year_ago(plan: FeaturePlan) -> Iterator[Declaration]:
+    """What the days to come brought in the last year, beside what such days usually bring."""
+    if not plan.has_year_ago:
+        return
+    for event_type in plan.event_types:
+        for days in COMING_DAYS:
+            yield _declare(
+                f"{event_type}_events_year_ago_{days}d",
+                "log(1 + events)",
+                f"number of {event_type} in the {days} days that came 52 weeks ago",
+                Log(_coming("events", event_type, days)),
+            )
+        days = COMING_DAYS[0]
+        yield _declare(
+            f"{event_type}_year_ago_ratio",
+            "log ratio",
+            f"number of {event_type} in the {days} days that came 52 weeks ago over what {days} "
+            "days of the 52 weeks have",
+            Difference(
+                Log(_coming("events", event_type, days)),
+                Log(Total("events", event_type, WEEKS_OF_YEAR_DAYS), WEEKS_OF_YEAR_DAYS / days),
+            ),
+        )
+        if event_type in plan.quantity_types:
+            yield _declare(
+                f"{event_type}_units_year_ago_{days}d",
+                "log(1 + units)",
+                f"units of {event_type} in the {days} days that came 52 weeks ago",
+                Log(_coming("units", event_type, days)),
+            )
+
+
+def _coming(measure: Measure, event_type: str, days: int) -> Total:
+    """A measure of the days that came 52 weeks before the cutoff."""
+    return Total(measure, event_type, WEEKS_OF_YEAR_DAYS, WEEKS_OF_YEAR_DAYS - days)
 
 
 def _recencies(plan: FeaturePlan) -> Iterator[Declaration]:

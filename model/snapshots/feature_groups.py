@@ -29,6 +29,8 @@ STATISTICS = "column_statistics"
 CALENDAR = "calendar"
 SEQUENCE = "last_events"
 ITEM = "item_identity"
+_SEASON_DAYS = 180
+"""Windows that end so long ago are about the time of the year."""
 _OF_MEASURE = {
     "units": "units",
     "value_cents": "money",
@@ -65,6 +67,8 @@ def group_of(formula: Formula) -> str:
 
 def _of_tally(tally: Tally) -> str:
     match tally:
+        case Total(skip_days=skip_days) if skip_days > _SEASON_DAYS:
+            return "seasonality"
         case Total(measure="events", event_type=event_type):
             return f"{event_type}_events"
         case Total(measure=measure):

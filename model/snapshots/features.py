@@ -23,6 +23,8 @@ from model.tasks import EntityKind, PeakPeriod, PeriodName, Task
 
 WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, 90, 365, None)
 LAG_WEEKS = (2, 3, 4, 5)
+TWO_YEARS_DAYS = 2 * 365
+"""Of history, before what comes with the time of the year can be learned."""
 MAX_EVENT_TYPES = 8
 MAX_CATEGORIES = 200
 MIN_CATEGORY_ROWS = 5
@@ -58,6 +60,7 @@ class FeaturePlan(BaseModel):
     numbers: tuple[str, ...]
     categories: dict[str, tuple[str, ...]]
     has_time: bool = True
+    has_year_ago: bool = False
     valued_types: tuple[str, ...] = ()
     quantity_types: tuple[str, ...] = ()
     own_periods: tuple[PeriodName, ...] = ()
@@ -107,7 +110,8 @@ class FeaturePlan(BaseModel):
             has_value=bool((log.value_cents != 0).any()),
             has_quantity=bool((log.units != 1).any()),
             has_price=bool((log.price_cents >= 0).any()),
-            has_annual_calendar=history_days >= 2 * 365,
+            has_annual_calendar=history_days >= TWO_YEARS_DAYS,
+            has_year_ago=history_days >= TWO_YEARS_DAYS,
             seasons=tuple(sorted(seasons, key=str)),
             numbers=numbers,
             categories=categories,

@@ -7,6 +7,7 @@ import pytest
 from model.config import Config
 from model.events import EventLog, to_microseconds
 from model.snapshots import SnapshotPlan, SnapshotReader
+from model.snapshots.feature_groups import numeric_groups
 from model.tasks import Count, EntityKind, Occurs, PeakPeriod, Task
 from tests.model.made_logs import TIME_ZONE, random_events, random_tables, same
 from tests.model.snapshots.oracle import NEVER_DAYS, Oracle
@@ -110,6 +111,40 @@ def test_a_year_of_history_adds_the_calendar() -> None:
     angle = 2 * np.pi * cutoff.day_of_year / 365.25
     assert found["day_of_year_sine"].to_numpy() == pytest.approx(np.sin(angle))
     assert found["day_of_year_cosine"].to_numpy() == pytest.approx(np.cos(angle))
+
+
+def test_two_years_of_history_add_what_came_a_year_ago() -> None:
+    rng = np.random.default_rng(0)
+    events = random_events(rng, events=3000, days=800)
+    log = EventLog.from_frames(events)
+    until = log.first_us + 750 * 86_400_000_000
+    reader = SnapshotReader(log, SnapshotPlan.from_log(log, TASKS, Config(), until))
+    cutoff = pd.Timestamp(log.first_us // 1_000_000, unit="s", tz="UTC") + pd.Timedelta(days=700)
+    found = read(reader, "item", cutoff)
+    groups = dict(zip(found.columns, numeric_groups(reader.plan, "item"), strict=True))
+    a_year_ago = cutoff - pd.Timedelta(weeks=52)
+    for event_type in reader.plan.items.event_types:
+        own = events[events["event_type"] == event_type]
+
+        def within(days: int, own: pd.DataFrame = own) -> pd.DataFrame:
+            until = a_year_ago + pd.Timedelta(days=days)
+            return own[(own["time"] > a_year_ago) & (own["time"] <= until)]
+
+        def events_of(rows: pd.DataFrame) -> np.ndarray:
+            return rows["item"].value_counts().reindex(found.index, fill_value=0).to_numpy()
+
+        for days in (28, 91):
+            name = f"{event_type}_events_year_ago_{days}d"
+            assert found[name].to_numpy() == pytest.approx(np.log1p(events_of(within(days))))
+            assert groups[name] == "seasonality"
+        assert found[f"{event_type}_year_ago_ratio"].to_numpy() == pytest.approx(
+            np.log1p(events_of(within(28))) - np.log1p(events_of(within(364)) / 13), abs=1e-5
+        )
+        near = within(28)
+        units = near["quantity"].fillna(1).groupby(near["item"]).sum()
+        expected = units.reindex(found.index, fill_value=0).to_numpy()
+        of_units = found[f"{event_type}_units_year_ago_28d"].to_numpy()
+        assert of_units == pytest.approx(np.sign(expected) * np.log1p(np.abs(expected)), abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))

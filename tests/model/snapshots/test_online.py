@@ -44,7 +44,12 @@ def split(seed: int, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def readers(
-    seed: int, share: float, *, use_compiler: bool, folder: Path | None = None
+    seed: int,
+    share: float,
+    *,
+    use_compiler: bool,
+    folder: Path | None = None,
+    has_year_ago: bool = False,
 ) -> tuple[OnlineReader, LogWithTail, SnapshotReader]:
     """With a folder the old events are stored there."""
     old, new = split(seed, share)
@@ -56,12 +61,21 @@ def readers(
     learned = SnapshotPlan.from_log(
         base, TASKS, Config(sequence_length=9), to_microseconds(LEARNED)
     )
-    plan = with_affinities(learned)
+    plan = with_year_ago(with_affinities(learned), has_year_ago)
     half = len(new) // 2
     log = LogWithTail(base, new.iloc[:half]).with_events(new.iloc[half:])
     rebuilt = EventLog.from_frames(pd.concat([old, new]), *tables, time_zone=TIME_ZONE)
     online = OnlineReader(SnapshotReader(base, plan), use_compiler=use_compiler)
     return online, log, SnapshotReader(rebuilt, plan, use_compiler=use_compiler)
+
+
+def with_year_ago(plan: SnapshotPlan, has_year_ago: bool) -> SnapshotPlan:
+    """As if it had been learned from two years."""
+    update = {"has_year_ago": has_year_ago}
+    sides = {"users": plan.users, "items": plan.items}
+    return plan.model_copy(
+        update={name: side.model_copy(update=update) for name, side in sides.items()}
+    )
 
 
 def asked(
@@ -177,6 +191,19 @@ def test_what_was_read_stays_as_it_is_when_the_next_one_is_read(tmp_path: Path) 
 def test_what_comes_after_now_is_not_seen(seed: int, kind: EntityKind) -> None:
     online, log, offline = readers(seed, 0.6, use_compiler=True)
     assert_same(online, log, offline, to_microseconds(LEARNED + pd.Timedelta(days=9)), kind)
+
+
+@pytest.mark.parametrize("use_compiler", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_came_a_year_ago_is_read_alike(kind: EntityKind, use_compiler: bool) -> None:
+    online, log, offline = readers(1, 0.6, use_compiler=use_compiler, has_year_ago=True)
+    now_us = to_microseconds(LEARNED + pd.Timedelta(weeks=50))
+    assert_same(online, log, offline, now_us, kind)
+    users, items, *_ = asked(log, offline, kind, np.random.default_rng(0))
+    inputs = online.read(log, Rows.of(kind, users, items, now_us)).inputs
+    names = [feature.name for feature in offline.features(kind)]
+    of_year = [place for place, name in enumerate(names) if "events_year_ago" in name]
+    assert inputs.numbers[:, of_year].any()
 
 
 def test_what_came_later_is_not_seen_by_who_began_earlier() -> None:

@@ -62,7 +62,7 @@ def test_compiled_or_not_the_features_are_the_same(
 ) -> None:
     assert COMPILED, "numba is not installed"
     log = log_of(seed, time_zone, days=150 + seed % 700)
-    plan = plan_of(log, START_US + (100 + seed % 600) * MICROSECONDS_PER_DAY)
+    plan = plan_of(log, START_US + (100 + seed % 750) * MICROSECONDS_PER_DAY)
     cutoffs_us = START_US + np.array(after_start_us, dtype=np.int64)
     compiled = inputs_of(SnapshotReader(log, plan), entity, cutoffs_us)
     numpy = inputs_of(SnapshotReader(log, plan, use_compiler=False), entity, cutoffs_us)
