@@ -27,6 +27,14 @@ def views_and_buys() -> tuple[KindNetwork, Tensor, list[Tensor]]:
     return kind, logits, [labels]
 
 
+def best_weekdays() -> tuple[KindNetwork, Tensor, list[Tensor]]:
+    """Periods with known logits, and labels drawn from them."""
+    logits = torch.randn(ROWS, 7)
+    drawn = torch.distributions.Categorical(logits=logits).sample()
+    shares = torch.nn.functional.one_hot(drawn, 7).float()
+    return kind_of(BEST), logits, [torch.stack([shares, torch.zeros_like(shares)], dim=1)[:, None]]
+
+
 def test_a_wrong_output_is_set_right_and_a_right_one_left_alone() -> None:
     kind, logits, labels = views_and_buys()
     said = logits.clone()
@@ -56,13 +64,9 @@ def test_without_labels_the_mean_stays_where_it_was() -> None:
 
 
 def test_spreads_and_seasons_are_no_levels() -> None:
-    kind = kind_of(BEST)
-    logits = torch.randn(ROWS, 7)
-    drawn = torch.distributions.Categorical(logits=logits).sample()
-    shares = torch.nn.functional.one_hot(drawn, 7).float()
-    labels = torch.stack([shares, torch.zeros_like(shares)], dim=1)[:, None]
+    kind, logits, labels = best_weekdays()
     zeros, ones = torch.zeros(7), torch.ones(ROWS)
-    assert (fit_levels(kind.layout, logits + 1, zeros + 0.5, zeros, [labels], ones) == 0).all()
+    assert (fit_levels(kind.layout, logits + 1, zeros + 0.5, zeros, labels, ones) == 0).all()
 
     kind = kind_of(tasks_of("item")[7])
     drawn = torch.randn(ROWS, 1) * 3 + 2
@@ -103,12 +107,8 @@ def test_rows_count_by_their_weights() -> None:
 
 
 def test_periods_have_a_temperature_and_keep_their_order() -> None:
-    kind = kind_of(BEST)
-    logits = torch.randn(ROWS, 7)
-    drawn = torch.distributions.Categorical(logits=logits).sample()
-    shares = torch.nn.functional.one_hot(drawn, 7).float()
-    labels = torch.stack([shares, torch.zeros_like(shares)], dim=1)[:, None]
-    slope, shift = fit_calibration(kind.layout, logits * 4, [labels], torch.ones(ROWS))
+    kind, logits, labels = best_weekdays()
+    slope, shift = fit_calibration(kind.layout, logits * 4, labels, torch.ones(ROWS))
     assert (shift == 0).all()
     assert slope.unique().numel() == 1
     assert float(slope[0]) == pytest.approx(0.25, abs=0.03)
