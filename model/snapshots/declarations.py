@@ -1,4 +1,6 @@
-"""The numeric features of users, items and pairs: each is declared here and nowhere else.
+"""The numeric features of users, items and pairs: each is declared once.
+
+What is about the time of the year or of the week is declared in `declared_seasons`, the rest here.
 
 Counts and amounts are given as log(1 + x): they are skewed, and ratios matter.
 """
@@ -7,22 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.events import MICROSECONDS_PER_DAY, PERIOD_LABELS
+from model.events import MICROSECONDS_PER_DAY
 from model.snapshots.column_statistics import Side
+from model.snapshots.declared_seasons import (
+    YEAR_DAYS,
+    a_year_ago,
+    calendar,
+    cycle_of_task,
+    own_season,
+)
 from model.snapshots.features import LAG_WEEKS, FeaturePlan, SnapshotPlan
 from model.snapshots.formulas import (
     Attribute,
-    Bin,
     Declaration,
     DeviationLog,
     Difference,
     Feature,
-    Formula,
     Histogram,
     Log,
     MeanLog,
     Measure,
-    OfCutoff,
     One,
     Recent,
     Share,
@@ -31,19 +37,12 @@ from model.snapshots.formulas import (
     of_owner,
 )
 from model.snapshots.scan import RECENT_EVENTS
-from model.snapshots.seasons import Season
-from model.tasks import EntityKind, PeriodName
+from model.tasks import EntityKind
 
 PAIR_WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, None)
-YEAR_DAYS = 365
-WEEKS_OF_YEAR_DAYS = 364
-"""Whole weeks: the same weekday."""
-COMING_DAYS = (28, 91)
-"""How far the same time of the last year is looked ahead at."""
 _CENTS = 100.0
 _DAY = float(MICROSECONDS_PER_DAY)
 _TRENDS_DAYS = ((30, 90), (90, 365))
-_PERIOD_NOUNS: dict[PeriodName, str] = {"weekday": "weekday", "month_of_year": "month"}
 
 
 def declared(plan: FeaturePlan) -> tuple[Declaration, ...]:
@@ -61,18 +60,18 @@ def _every(plan: FeaturePlan) -> tuple[Declaration, ...]:
         *_totals(plan),
         *_lags(plan),
         *_trends(plan),
-        *_a_year_ago(plan),
+        *a_year_ago(plan),
         *_recencies(plan),
         *_visits(plan),
         *_counterparts(plan),
         *_prices(plan),
         *_quantities(plan),
-        *(column for season in plan.seasons for column in _season(season)),
-        *(column for period in plan.own_periods for column in _own_season(period)),
+        *(column for season in plan.seasons for column in cycle_of_task(season)),
+        *(column for period in plan.own_periods for column in own_season(period)),
         *_affinities(plan),
         *_recent(plan),
         *_numbers(plan),
-        *_calendar(plan),
+        *calendar(plan),
     )
 
 
@@ -110,10 +109,6 @@ def _statistics(plan: SnapshotPlan, side: Side) -> Iterator[Feature]:
         yield from statistic.features(side)
 
 
-def _declare(name: str, unit: str, meaning: str, formula: Formula) -> Declaration:
-    return Declaration(Feature(name, unit, meaning), formula)
-
-
 def window_name(days: int | None) -> str:
     """How a window is called in a feature's name."""
     return "all" if days is None else f"{days}d"
@@ -135,7 +130,7 @@ def _totals(plan: FeaturePlan) -> Iterator[Declaration]:
                 if measure != "events" and days == 7:
                     continue  # adds little to the number of events and overfits
                 noun = measure.removesuffix("_cents")
-                yield _declare(
+                yield Declaration.of(
                     f"{event_type}_{noun}_{window_name(days)}",
                     unit,
                     f"{noun} of {event_type} in {_window(days)}",
@@ -146,7 +141,7 @@ def _totals(plan: FeaturePlan) -> Iterator[Declaration]:
 def _lags(plan: FeaturePlan) -> Iterator[Declaration]:
     for event_type in plan.event_types:
         for week in LAG_WEEKS:
-            yield _declare(
+            yield Declaration.of(
                 f"{event_type}_events_week_{week}",
                 "log(1 + events)",
                 f"number of {event_type} in the {week}th week before the cutoff",
@@ -159,7 +154,7 @@ def _trends(plan: FeaturePlan) -> Iterator[Declaration]:
         for short, long in _TRENDS_DAYS:
             if not {short, long} <= set(plan.windows_days):
                 continue
-            yield _declare(
+            yield Declaration.of(
                 f"{event_type}_trend_{short}d_{long}d",
                 "log ratio",
                 f"number of {event_type} in {_window(short)} over what {short} days of "
@@ -171,49 +166,14 @@ def _trends(plan: FeaturePlan) -> Iterator[Declaration]:
             )
 
 
-def _a_year_ago(plan: FeaturePlan) -> Iterator[Declaration]:
-    """What the days to come brought in the last year, beside what such days usually bring."""
-    if not plan.has_year_ago:
-        return
-    for event_type in plan.event_types:
-        for days in COMING_DAYS:
-            yield _declare(
-                f"{event_type}_events_year_ago_{days}d",
-                "log(1 + events)",
-                f"number of {event_type} in the {days} days that came 52 weeks ago",
-                Log(_coming("events", event_type, days)),
-            )
-        days = COMING_DAYS[0]
-        yield _declare(
-            f"{event_type}_year_ago_ratio",
-            "log ratio",
-            f"number of {event_type} in the {days} days that came 52 weeks ago over what {days} "
-            "days of the 52 weeks have",
-            Difference(
-                Log(_coming("events", event_type, days)),
-                Log(Total("events", event_type, WEEKS_OF_YEAR_DAYS), WEEKS_OF_YEAR_DAYS / days),
-            ),
-        )
-        if event_type in plan.quantity_types:
-            yield _declare(
-                f"{event_type}_units_year_ago_{days}d",
-                "log(1 + units)",
-                f"units of {event_type} in the {days} days that came 52 weeks ago",
-                Log(_coming("units", event_type, days)),
-            )
-
-
-def _coming(measure: Measure, event_type: str, days: int) -> Total:
-    """A measure of the days that came 52 weeks before the cutoff."""
-    return Total(measure, event_type, WEEKS_OF_YEAR_DAYS, WEEKS_OF_YEAR_DAYS - days)
-
-
 def _recencies(plan: FeaturePlan) -> Iterator[Declaration]:
     unit = "log(1 + days)"
-    yield _declare("recency", unit, "time since the last event", Log(Since(), _DAY))
-    yield _declare("tenure", unit, "time since the first event", Log(One("since_first_us"), _DAY))
+    yield Declaration.of("recency", unit, "time since the last event", Log(Since(), _DAY))
+    yield Declaration.of(
+        "tenure", unit, "time since the first event", Log(One("since_first_us"), _DAY)
+    )
     for event_type in plan.event_types:
-        yield _declare(
+        yield Declaration.of(
             f"{event_type}_recency",
             unit,
             f"time since the last {event_type}, ten years for never",
@@ -225,7 +185,7 @@ def _visits(plan: FeaturePlan) -> Iterator[Declaration]:
     """A visit is a day with an event; gaps are the days between visits."""
     unit = "log(1 + days)"
     for days in plan.windows_days:
-        yield _declare(
+        yield Declaration.of(
             f"visits_{window_name(days)}",
             unit,
             f"days with an event in {_window(days)}",
@@ -235,14 +195,14 @@ def _visits(plan: FeaturePlan) -> Iterator[Declaration]:
     mean = MeanLog(One("since_first_us"), visits, _DAY, less=Since(), spare=1)
     deviation = DeviationLog(One("gap_squares"), One("gap_days"), visits, spare=1)
     since = "NaN before the second"
-    yield _declare("gap_mean", unit, f"mean days between visits, {since}", mean)
-    yield _declare(
+    yield Declaration.of("gap_mean", unit, f"mean days between visits, {since}", mean)
+    yield Declaration.of(
         "gap_deviation", unit, f"deviation of the days between visits, {since}", deviation
     )
-    yield _declare(
+    yield Declaration.of(
         "gap_last", unit, f"days between the last two visits, {since}", Log(One("last_gap_days"))
     )
-    yield _declare(
+    yield Declaration.of(
         "recency_over_gap",
         "log ratio",
         "time since the last event over the mean gap",
@@ -253,7 +213,7 @@ def _visits(plan: FeaturePlan) -> Iterator[Declaration]:
 def _counterparts(plan: FeaturePlan) -> Iterator[Declaration]:
     for days in plan.windows_days:
         if days != 7:
-            yield _declare(
+            yield Declaration.of(
                 f"distinct_{plan.counterpart}s_{window_name(days)}",
                 f"log(1 + {plan.counterpart}s)",
                 f"different {plan.counterpart}s in {_window(days)}",
@@ -266,7 +226,7 @@ def _prices(plan: FeaturePlan) -> Iterator[Declaration]:
         return
     unit = "log(1 + money)"
     for days in plan.windows_days[2:]:
-        yield _declare(
+        yield Declaration.of(
             f"price_mean_{window_name(days)}",
             unit,
             f"mean price of the events in {_window(days)}, NaN without one",
@@ -274,7 +234,7 @@ def _prices(plan: FeaturePlan) -> Iterator[Declaration]:
         )
     for which in ("last", "least", "greatest"):
         price = One(f"{which}_price_cents")  # type: ignore[arg-type]
-        yield _declare(
+        yield Declaration.of(
             f"price_{which}", unit, f"the {which} price, NaN without one", Log(price, _CENTS)
         )
 
@@ -283,14 +243,14 @@ def _quantities(plan: FeaturePlan) -> Iterator[Declaration]:
     for event_type in plan.event_types:
         events = Total("events", event_type)
         if plan.has_value and event_type in plan.valued_types:
-            yield _declare(
+            yield Declaration.of(
                 f"{event_type}_value_mean",
                 "log(1 + money)",
                 f"mean value of a {event_type}, NaN before the first",
                 MeanLog(Total("value_cents", event_type), events, _CENTS),
             )
         if plan.has_quantity and event_type in plan.quantity_types:
-            yield _declare(
+            yield Declaration.of(
                 f"{event_type}_units_mean",
                 "log(1 + units)",
                 f"mean units of a {event_type}, NaN before the first",
@@ -300,37 +260,16 @@ def _quantities(plan: FeaturePlan) -> Iterator[Declaration]:
         meaning = "units of an event of a type that has quantities, NaN without one"
         for which in ("last", "greatest"):
             units = One(f"{which}_units")  # type: ignore[arg-type]
-            yield _declare(f"units_{which}", "log(1 + units)", f"the {which} {meaning}", Log(units))
-
-
-def _season(season: Season) -> Iterator[Declaration]:
-    for code, label in enumerate(PERIOD_LABELS[season.period]):
-        yield _declare(
-            season.column(label),
-            f"log(1 + {season.of})",
-            f"{season.of} of {season.event_type} in {season.period} {label} of the last year",
-            Log(Bin(season.histogram(YEAR_DAYS), code)),
-        )
-
-
-def _own_season(period: PeriodName) -> Iterator[Declaration]:
-    labels = PERIOD_LABELS[period]
-    histogram = Histogram(period, len(labels))
-    noun = _PERIOD_NOUNS[period]
-    for code, label in enumerate(labels):
-        yield _declare(
-            f"share_of_{noun}_{label}",
-            "share",
-            f"share of all past events in {noun} {label}, one more counted in each {noun}",
-            Share(histogram, code),
-        )
+            yield Declaration.of(
+                f"units_{which}", "log(1 + units)", f"the {which} {meaning}", Log(units)
+            )
 
 
 def _affinities(plan: FeaturePlan) -> Iterator[Declaration]:
     for attribute, values in plan.affinities.items():
         histogram = Histogram("attribute", len(values), attribute=attribute, window_days=YEAR_DAYS)
         for code, value in enumerate(values):
-            yield _declare(
+            yield Declaration.of(
                 f"share_of_{attribute}_{value}",
                 "share",
                 f"share of the last year's events with {plan.counterpart}s whose {attribute} is "
@@ -343,21 +282,21 @@ def _recent(plan: FeaturePlan) -> Iterator[Declaration]:
     those = f"of the {plan.counterpart}s of the last {RECENT_EVENTS} events"
     count = Recent(None)
     if plan.entity == "user":
-        yield _declare(
+        yield Declaration.of(
             "recent_items_events_30d",
             "log(1 + events)",
             f"mean number of events of anybody in the last 30 days, {those}; NaN without one",
             MeanLog(Recent("events_30d"), count),
         )
         return
-    yield _declare(
+    yield Declaration.of(
         "recent_users_recency",
         "log(1 + days)",
         f"mean time since their last event, {those}; NaN without one",
         MeanLog(Recent("since_last_us"), count, _DAY),
     )
     if plan.has_value:
-        yield _declare(
+        yield Declaration.of(
             "recent_users_value_365d",
             "log(1 + money)",
             f"mean value of all their events in the last 365 days, {those}; NaN without one",
@@ -367,7 +306,7 @@ def _recent(plan: FeaturePlan) -> Iterator[Declaration]:
 
 def _numbers(plan: FeaturePlan) -> Iterator[Declaration]:
     for name in plan.numbers:
-        yield _declare(
+        yield Declaration.of(
             f"attribute_{name}",
             "as given",
             f"attribute {name}, NaN where missing",
@@ -375,30 +314,15 @@ def _numbers(plan: FeaturePlan) -> Iterator[Declaration]:
         )
 
 
-def _calendar(plan: FeaturePlan) -> Iterator[Declaration]:
-    yield _declare(
-        "log_coverage",
-        "log(1 + days)",
-        "how much past the log has, at most a year",
-        OfCutoff("log_coverage"),
-    )
-    if plan.has_annual_calendar:
-        where = "where in the year we are"
-        yield _declare("day_of_year_sine", "sine of an angle", where, OfCutoff("day_of_year_sine"))
-        yield _declare(
-            "day_of_year_cosine", "cosine of an angle", where, OfCutoff("day_of_year_cosine")
-        )
-
-
 def _pair(event_type: str) -> Iterator[Declaration]:
     for days in PAIR_WINDOWS_DAYS:
-        yield _declare(
+        yield Declaration.of(
             f"pair_{event_type}_events_{window_name(days)}",
             "log(1 + events)",
             f"{event_type} of this user with this item in {_window(days)}",
             Log(Total("events", event_type, days)),
         )
-    yield _declare(
+    yield Declaration.of(
         f"pair_{event_type}_recency",
         "log(1 + days)",
         f"time since this user's last {event_type} of this item, ten years for never",

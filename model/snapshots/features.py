@@ -44,7 +44,8 @@ class FeaturePlan(BaseModel):
     `quantity_types` are those of them that come with money and with other quantities than 1.
     `own_periods` are the cycles whose shares of the entity's past are features, `affinities` the
     values of the counterparts' attributes whose shares are: the most frequent ones, and those that
-    a task asks for. `only` names the features that are read; None is all of them.
+    a task asks for. `only` names the features that are read; None is all of them. A plan of before
+    `has_year_ago` was known is without those features.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -193,6 +193,11 @@ class Declaration:
     feature: Feature
     formula: Formula
 
+    @classmethod
+    def of(cls, name: str, unit: str, meaning: str, formula: Formula) -> Declaration:
+        """A feature by its name, unit and meaning."""
+        return cls(Feature(name, unit, meaning), formula)
+
 
 def tallies(formula: Formula) -> tuple[Tally, ...]:
     """What a formula needs from the scan."""
