@@ -2,9 +2,9 @@
 
 On the real log: SSMTL, LightGBM per task, the same network per task, a shared bottom, MMoE, PLE and
 the baselines, on the same snapshots, scored on held-out time; and what users get, the model as it
-is served after the last fit. On a simulated shop: how much of the
-possible skill the model reaches. On outcomes that a known graph made: whether the reported one is
-it. Skill is 1 - NLL / NLL(climatology).
+is served after the last fit. On a simulated shop: how much of the possible skill the model reaches.
+On outcomes that a known graph made: whether the reported one is it. Skill is
+1 - NLL / NLL(climatology).
 
     python -m benchmarks.quality [--data PARQUET] [--parts PART ...] [--seeds N] [--json OUT]
 """

@@ -54,10 +54,13 @@ class SomeTasks:
         return cls(layout, sorted(set(positions)))
 
     @classmethod
-    def chunks(cls, layout: Layout, size: int) -> Iterator[SomeTasks]:
-        """All tasks, so many at a time."""
-        for start in range(0, len(layout), size):
-            yield cls(layout, list(range(start, min(start + size, len(layout)))))
+    def chunks(
+        cls, layout: Layout, size: int, positions: Sequence[int] | None = None
+    ) -> Iterator[SomeTasks]:
+        """The tasks at some positions, all by default, so many at a time."""
+        chosen = range(len(layout)) if positions is None else sorted(set(positions))
+        for start in range(0, len(chosen), size):
+            yield cls(layout, list(chosen[start : start + size]))
 
     def __len__(self) -> int:
         return len(self.order)

@@ -119,7 +119,7 @@ def validation_rows(
 
 
 def sampled(examples: Examples, rng: np.random.Generator) -> Examples:
-    """At most so many rows: early stopping needs no more."""
+    """At most so many rows: neither early stopping nor a level needs more."""
     cells = max(MIN_SCORED_ROWS, MAX_VALIDATION_CELLS // len(examples.layout))
     most = min(MAX_VALIDATION_ROWS, cells)
     if len(examples) <= most:

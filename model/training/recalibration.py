@@ -9,7 +9,7 @@ rows, is not learned by heart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -54,7 +54,8 @@ def recalibrated(
         newest = sampled(examples.take(recent), rng)
         kind = network.kind(entity)
         states = states_of(network, kind, newest)
-        for some in _chunks(examples.layout, calibrated):
+        positions = [examples.layout.position(task.name) for task in calibrated]
+        for some in SomeTasks.chunks(examples.layout, CHUNK_TASKS, positions):
             shift_O = fit_levels(
                 some.layout,
                 outputs_of(network, kind, newest, states, some).marginals,
@@ -80,12 +81,6 @@ def _newest(tasks: list[Task], cutoffs_us: NDArray[np.int64], label_end_us: int)
         labelled = [at_us for at_us in every if has_label(task, at_us, label_end_us)]
         found[task.name] = labelled[-NEWEST_CUTOFFS:][0]
     return found
-
-
-def _chunks(layout: Layout, tasks: list[Task]) -> Iterator[SomeTasks]:
-    positions = [layout.position(task.name) for task in tasks]
-    for start in range(0, len(positions), CHUNK_TASKS):
-        yield SomeTasks.at(layout, positions[start : start + CHUNK_TASKS])
 
 
 def _calibration(layout: Layout, serving: Mapping[str, TaskServing]) -> tuple[Tensor, Tensor]:
